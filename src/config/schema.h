@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema.h - how a room says which keys it reads
+ *
+ * A key is written once: in the table of the room that reads it. config/ walks the tables to check a file, to fill the
+ * room's struct, to print the annotated defaults and the effective configuration. Everything a struct points to lives in
+ * the configuration's arena and is borrowed for as long as that configuration is held.
+ */
+#ifndef NIDDGW_CONFIG_SCHEMA_H
+#define NIDDGW_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum conf_type {
+	CONF_TYPE_END,
+	CONF_TYPE_TEXT,   /* const char *; NULL when absent and no default */
+	CONF_TYPE_UINT,   /* uint64_t, least..most */
+	CONF_TYPE_REAL,   /* double, least..most */
+	CONF_TYPE_BOOL,   /* bool */
+	CONF_TYPE_WORD,   /* int: index into words */
+	CONF_TYPE_TEXTS,  /* struct conf_texts: an array or list of strings */
+	CONF_TYPE_FILE,   /* const char *: a path, made absolute against the main file's directory; must be readable */
+	CONF_TYPE_KEYFILE,/* as FILE, and it is a secret: owner and mode are checked */
+	CONF_TYPE_SECRET, /* const char *: written "file:PATH" in the file, kept as the absolute PATH; owner, mode and that it holds one non-empty line are checked */
+	CONF_TYPE_GROUP,  /* an embedded struct, items */
+	CONF_TYPE_LIST,   /* struct conf_list of structs: items, or variants chosen by a WORD key */
+};
+
+enum conf_reload { CONF_LIVE, CONF_DEVICE, CONF_RESTART }; /* takes effect at once / for each device when it is next idle / at the next start */
+
+struct conf_texts {
+	const char *const *v;
+	size_t n;
+};
+
+struct conf_list {
+	void **v; /* pointers to structs whose first member is struct conf_head */
+	size_t n;
+};
+
+struct conf_where {
+	const char *file; /* as it was opened */
+	unsigned line;
+};
+
+/* Begins every struct that stands in a list. */
+struct conf_head {
+	const char *name; /* NULL where the list has no names (contexts, oscore, rules) */
+	struct conf_where at;
+};
+
+struct conf_item;
+struct conf_variant {
+	const char *word; /* value of the choosing key, "t8" */
+	const struct conf_item *items;
+	size_t size;      /* of the variant's struct, which begins with the common one */
+	bool built;       /* false: naming it is a fault that says so */
+};
+
+struct conf_item {
+	const char *name;
+	enum conf_type type;
+	size_t offset;
+	const char *text;          /* default of TEXT, WORD (as its word), FILE; NULL: none */
+	double number, least, most;/* default and range of UINT, REAL, BOOL (number) */
+	const char *const *words;  /* WORD: NULL-terminated */
+	uint32_t unbuilt;          /* WORD: bit i set: word i is known and not built in this version */
+	bool required;
+	bool absent;               /* the whole key is known and not built in this version: giving it is a fault that says so */
+	enum conf_reload reload;
+	const struct conf_item *items; /* GROUP, LIST: common keys */
+	size_t size;                   /* LIST: size of the element struct without variants */
+	const struct conf_variant *variants; /* LIST: NULL-terminated by word, chosen by the item named "type"; or NULL */
+	bool unnamed;              /* LIST: elements have no unique "name" */
+	const char *unit;          /* "s", "octets"; NULL */
+	const char *help;          /* one sentence for the annotated file and the manual page */
+};
+
+/* Shapes of entries. T: the struct, m: its member, which has the key's name. Designators may follow: .help, .unit, .reload. */
+#define CONF_TEXT(T, m, def, ...) { .name = #m, .type = CONF_TYPE_TEXT, .offset = offsetof(T, m), .text = (def), __VA_ARGS__ }
+#define CONF_UINT(T, m, def, lo, hi, ...) \
+	{ .name = #m, .type = CONF_TYPE_UINT, .offset = offsetof(T, m), .number = (def), .least = (lo), .most = (hi), __VA_ARGS__ }
+#define CONF_REAL(T, m, def, lo, hi, ...) \
+	{ .name = #m, .type = CONF_TYPE_REAL, .offset = offsetof(T, m), .number = (def), .least = (lo), .most = (hi), __VA_ARGS__ }
+#define CONF_BOOL(T, m, def, ...) { .name = #m, .type = CONF_TYPE_BOOL, .offset = offsetof(T, m), .number = (def), __VA_ARGS__ }
+#define CONF_WORD(T, m, def, list, ...) \
+	{ .name = #m, .type = CONF_TYPE_WORD, .offset = offsetof(T, m), .text = (def), .words = (list), __VA_ARGS__ }
+#define CONF_TEXTS(T, m, ...) { .name = #m, .type = CONF_TYPE_TEXTS, .offset = offsetof(T, m), __VA_ARGS__ }
+#define CONF_FILE(T, m, ...) { .name = #m, .type = CONF_TYPE_FILE, .offset = offsetof(T, m), __VA_ARGS__ }
+#define CONF_KEYFILE(T, m, ...) { .name = #m, .type = CONF_TYPE_KEYFILE, .offset = offsetof(T, m), __VA_ARGS__ }
+#define CONF_SECRET(T, m, ...) { .name = #m, .type = CONF_TYPE_SECRET, .offset = offsetof(T, m), __VA_ARGS__ }
+#define CONF_GROUP(T, m, table, ...) { .name = #m, .type = CONF_TYPE_GROUP, .offset = offsetof(T, m), .items = (table), __VA_ARGS__ }
+#define CONF_LIST(T, m, table, E, ...) \
+	{ .name = #m, .type = CONF_TYPE_LIST, .offset = offsetof(T, m), .items = (table), .size = sizeof(E), __VA_ARGS__ }
+/* A key of the contract that this version does not do yet. */
+#define CONF_LATER(key, ...) { .name = (key), .absent = true, .type = CONF_TYPE_TEXT, __VA_ARGS__ }
+#define CONF_END { .type = CONF_TYPE_END }
+
+/* Faults of a check that looks across keys, given by a room while the files are still open. */
+struct conf_load;
+/* Adds `FILE:LINE: path: text`; key names the member of elem's group that is at fault (NULL: the element itself), index the
+ * entry in a list of texts (-1: none). elem is a struct filled by the loader. */
+void conf_fault(struct conf_load *load, const void *elem, const char *key, int index, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session.h - devices and what passes between them and their servers
+ *
+ * One session per device: identity, exchanges in both directions, observe relations, the message layer of both legs. It
+ * is driven by link events, north events and timers, and drives links and associations through link.h and north.h.
+ */
+#ifndef NIDDGW_SESSION_SESSION_H
+#define NIDDGW_SESSION_SESSION_H
+
+#include "link/link.h"
+#include "north/north.h"
+#include "session/conf.h"
+
+struct sessions; /* all of them */
+
+struct sessions_env {
+	struct timers *timers;
+	struct metrics *metrics;
+	struct alarms *alarms;
+	const char *gateway_id; /* named in 5.08 diagnostics */
+};
+int sessions_new(struct sessions **out, const struct sessions_env *env);
+void sessions_free(struct sessions *s); /* links and servers are still open; detaches every device */
+
+/* What links and associations call; the arg of links and of north_env is the struct sessions. */
+extern const struct link_events session_link_events;
+extern const struct north_events session_north_events;
+
+/* The running counterparts of one checked configuration. Everything is borrowed until the next sessions_configure(). */
+struct sessions_conf {
+	struct link *const *links;
+	size_t links_n;
+	struct north_server *const *servers;
+	size_t servers_n;
+	const struct conf_list *profiles, *devices;
+};
+/**
+ * Take over a configuration: devices that are new are attached, those that are gone are detached and forgotten, changed
+ * ones go on under the new record. A link or server that is about to be closed must have been withdrawn here first.
+ * @return 0; -ENOMEM, then the configuration is taken over as far as it went and the rest is logged
+ */
+struct sessions_change {
+	size_t added, removed, changed, failed;
+};
+int sessions_configure(struct sessions *s, const struct sessions_conf *conf, struct sessions_change *change);
+
+/* ---- for control: read only ---- */
+size_t sessions_devices(const struct sessions *s);
+struct device *sessions_find(const struct sessions *s, const char *name);
+typedef bool sessions_each_fn(void *arg, const struct device *d); /* false: stop */
+void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg); /* in order of configuration */
+
+enum device_state { DEVICE_UNKNOWN, DEVICE_REGISTERED, DEVICE_UNREGISTERED, DEVICE_EXPIRED, DEVICE_BARRED, DEVICE_STATE_COUNT };
+enum device_reach { REACH_UNKNOWN, REACH_AWAKE, REACH_SLEEPING, REACH_COUNT };
+extern const char *const device_state_names[DEVICE_STATE_COUNT];
+extern const char *const device_reach_names[REACH_COUNT];
+struct device_server_status {
+	const char *name;
+	bool registered;
+	uint64_t lifetime_s, expires_wall_ms;
+	const char *lwm2m;   /* "1.1"; NULL unknown */
+	char binding[16];    /* as registered; "" unknown */
+	bool queue_mode;
+	uint16_t port;       /* of the association; 0: none */
+	unsigned observations, queued;
+};
+struct device_status {
+	const char *name, *ep, *link, *link_type, *profile; /* ep NULL: not known */
+	const struct device_conf *conf;
+	enum device_state state;
+	enum device_reach reach;
+	uint64_t last_up_wall_ms, last_down_wall_ms; /* 0: never */
+	uint32_t mtu;
+	const char *mtu_origin;
+	unsigned queue;      /* requests of servers on their way down */
+	unsigned exchanges;  /* open, both directions */
+	uint64_t units_up, units_down;
+	size_t servers_n;
+	struct device_server_status servers[8];
+};
+void device_status(const struct device *d, struct device_status *st);
+size_t device_link_text(const struct device *d, char *buf, size_t size); /* link_ops.describe */
+const char *device_name(const struct device *d);
+
+#endif
