@@ -87,7 +87,8 @@ static inline struct coap_options coap_options_of(const struct coap_msg *m)
 {
 	return (struct coap_options){ reader_of(m->options, m->options_len), 0 };
 }
-bool coap_option_next(struct coap_options *it, struct coap_option *o); /* false at the end; the form was checked by the parser */
+/* Hidden: libcoap, which the simulator links too, has a function of this name and must go on calling its own. */
+__attribute__((visibility("hidden"))) bool coap_option_next(struct coap_options *it, struct coap_option *o); /* false at the end; the form was checked by the parser */
 bool coap_option_find(const struct coap_msg *m, uint32_t number, struct coap_option *o); /* the first instance */
 uint32_t coap_option_uint(const struct coap_option *o); /* of at most 4 octets; longer: UINT32_MAX */
 

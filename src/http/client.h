@@ -69,6 +69,8 @@ struct http_call_conf {
 	uint64_t timeout_ms;        /* 0: the client's */
 	http_part_fn *part;         /* NULL: collected */
 	bool no_auth;               /* leave the credentials out */
+	const struct http_header *headers; /* more header lines, copied; one of the name Content-Type stands in place of content_type */
+	size_t headers_n;
 };
 
 int http_client_open(struct http_client **out, struct loop *loop, const struct http_client_conf *conf);

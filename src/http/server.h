@@ -84,5 +84,6 @@ struct http_header {
 void http_respond(struct http_request *r, int status, const struct http_header *headers, size_t headers_n, const char *content_type, const void *body,
 		  size_t len);
 void http_respond_close(struct http_request *r, int status); /* an empty answer, then the connection is closed */
+void http_request_abort(struct http_request *r); /* no answer at all: the connection is reset (the simulator's lost answers); gone() is not called */
 
 #endif
