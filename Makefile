@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-# niddgw: make | check | demo | asan | fuzz | bench | interop | install; see README.md
+# niddgw: make | check | demo | asan | fuzz | bench | interop | install; README.md says more
+#
+# BUILD=DIR builds elsewhere. Plain make only says which packages are missing; deps, check and demo install them.
 BUILD ?= build
-CC ?= gcc
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 VERSION := 0.1.0
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr
+SYSCONFDIR ?= /etc
 DESTDIR ?=
+FUZZ_SECONDS ?= 60
+# Debian's: the test modules are its packages, and another python3 may stand before it in PATH.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
-# The rooms of src/ (DESIGN: rooms and flow); each .c of a room goes into one library, the programs are thin.
+# The rooms of src/ (README: map); each .c of a room goes into one library, the programs are thin.
 ROOMS := base config coap lwm2m http link link/t8 link/udp north session control
 PKGS := libevent libevent_openssl openssl libconfig libcurl jansson
 SIM_PKGS := libcoap-3-openssl
@@ -15,23 +21,33 @@ SIM_PKGS := libcoap-3-openssl
 OPT ?= -O2
 SAN ?=
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2
+# A warning is an error with the compilers this tree is checked with; others may know warnings that nobody here has met.
+WERROR ?= $(if $(filter 12 14.%,$(shell $(CC) -dumpversion 2>/dev/null)),-Werror)
 CPPFLAGS += -Isrc -Iinclude -D_GNU_SOURCE -DNIDDGW_VERSION='"$(VERSION)"'
-CFLAGS_ALL = -std=gnu11 $(OPT) -g $(WARN) $(SAN) -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong $(CFLAGS)
+CFLAGS_ALL = -std=gnu11 $(OPT) -g $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong $(CFLAGS)
 LDFLAGS_ALL = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 
-LIB_SRC := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))
+LIB_SRC := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
+CTL_SRC := $(sort $(wildcard src/ctl/*.c))
+SIM_SRC := $(sort $(wildcard src/sim/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+REPLAY_SRC := $(sort $(wildcard tests/replay/*.c))
+
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
-CTL_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/ctl/*.c))
-SIM_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/sim/*.c))
+CTL_OBJ := $(CTL_SRC:src/%.c=$(BUILD)/obj/%.o)
+SIM_OBJ := $(SIM_SRC:src/%.c=$(BUILD)/obj/%.o)
 MAIN_OBJ := $(BUILD)/obj/main.o
+REPLAY_OBJ := $(REPLAY_SRC:tests/%.c=$(BUILD)/obj/tests/%.o)
 LIB := $(BUILD)/libniddgw.a
 
-UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
-FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_LIVE := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/libfuzzer/%)
-REPLAY_SRC := $(wildcard tests/replay/*.c)
+REPLAY_BIN := $(if $(REPLAY_SRC),$(BUILD)/replay/runner)
+# One empty file per source that clang finds nothing in.
+CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/main.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
+	tests/fuzz/replay_main.c)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -40,16 +56,36 @@ SIM_LIBS := $(shell pkg-config --libs $(SIM_PKGS) 2>/dev/null)
 CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 
 PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim
+TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 
-.PHONY: all check asan fuzz bench demo interop install clean deps tidy format
+.PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop bench demo install tidy format clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS)
 
-$(BUILD)/obj/%.o: src/%.c
+need:
+	@tests/tools/deps.sh need build
+
+deps:
+	@tests/tools/deps.sh install
+
+# ---- building ----
+
+$(BUILD)/obj/%.o: src/%.c | need
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(if $(filter src/sim/%,$<),$(SIM_CFLAGS)) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.c | need
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The commit is in one object only, which is made again when it changes.
+$(BUILD)/obj/control/version.o: CPPFLAGS += -DNIDDGW_COMMIT='"$(COMMIT)"'
+$(BUILD)/obj/control/version.o: $(BUILD)/commit
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
@@ -64,23 +100,100 @@ $(BUILD)/niddgwctl: $(CTL_OBJ) $(LIB)
 $(BUILD)/niddgw-sim: $(SIM_OBJ) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS) $(PKG_LIBS)
 
+# Tests of the two other programs link their objects too, all but the one with main().
+UNIT_EXTRA = $(if $(filter $(BUILD)/unit/ctl/%,$@),$(filter-out %/ctl/main.o,$(CTL_OBJ))) \
+	$(if $(filter $(BUILD)/unit/sim/%,$@),$(filter-out %/sim/main.o,$(SIM_OBJ)))
+$(filter $(BUILD)/unit/ctl/%,$(UNIT_BIN)): $(CTL_OBJ)
+$(filter $(BUILD)/unit/sim/%,$(UNIT_BIN)): $(SIM_OBJ)
+
 $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(CMOCKA_LIBS) $(SIM_LIBS) $(PKG_LIBS) $(LDFLAGS_ALL)
+	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(UNIT_EXTRA) $(LIB) $(CMOCKA_LIBS) \
+		$(SIM_LIBS) $(PKG_LIBS) $(LDFLAGS_ALL)
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(LIB)
+# The replaying main is an object of its own: two sources in one command would fight over one dependency file.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -o $@ $< tests/fuzz/replay_main.c $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
+	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< \
+		$(BUILD)/obj/tests/fuzz/replay_main.o $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
 
-$(BUILD)/replay/runner: $(REPLAY_SRC) $(LIB)
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) -o $@ $(REPLAY_SRC) $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
+	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(LIB) $(PKG_LIBS) \
+		-fsanitize=fuzzer $(LDFLAGS_ALL)
+
+$(BUILD)/replay/runner: $(REPLAY_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/clang/%.ok: %.c | need
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 $(WARN) $(if $(filter tests/fuzz/%,$<),-Wno-missing-prototypes) -Werror \
+		-fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $(if $(filter src/control/version.c,$<),-DNIDDGW_COMMIT='""') $<
+	@touch $@
 
 unit: $(UNIT_BIN)
 fuzz-replay: $(FUZZ_REPLAY)
-replay: $(BUILD)/replay/runner
+fuzz-live: $(FUZZ_LIVE)
+replay: $(REPLAY_BIN)
+tests: all $(TEST_PROGRAMS)
+warnings: $(CLANG_OK)
+
+# ---- checking; each of these sets up what it needs, then starts make again with everything found ----
+
+check: deps
+	+@$(MAKE) --no-print-directory tests warnings
+	@$(PYTHON) tests/tools/check.py --build $(BUILD) $(CHECK_ARGS)
+
+asan:
+	+@$(MAKE) --no-print-directory BUILD=build-asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 all
+
+check-asan: deps
+	+@$(MAKE) --no-print-directory BUILD=build-asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 tests
+	@$(PYTHON) tests/tools/check.py --build build-asan --slow 4 $(CHECK_ARGS)
+
+fuzz: deps
+	+@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+		OPT=-O1 fuzz-live
+	@tests/tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+
+interop: deps
+	+@$(MAKE) --no-print-directory all
+	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/interop.sh
+
+bench: deps
+	+@$(MAKE) --no-print-directory all
+	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+demo: deps
+	+@$(MAKE) --no-print-directory all
+	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/demo.sh
+
+tidy:
+	@tests/tools/deps.sh need tidy
+	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SRC) $(CTL_SRC) $(SIM_SRC) src/main.c -- $(CPPFLAGS) $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 \
+		-DNIDDGW_COMMIT='""'
+
+format:
+	@tests/tools/deps.sh need tidy
+	clang-format -i $(LIB_SRC) $(CTL_SRC) $(SIM_SRC) src/main.c $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) tests/fuzz/replay_main.c
+
+# ---- installing ----
+
+# A configuration that is there already is the operator's.
+install: all
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(SYSCONFDIR)/niddgw $(DESTDIR)$(SYSCONFDIR)/niddgw/conf.d $(DESTDIR)$(SYSCONFDIR)/niddgw/devices.d
+	install -m 0755 $(BUILD)/niddgwd $(DESTDIR)$(PREFIX)/sbin/niddgwd
+	install -m 0755 $(BUILD)/niddgwctl $(BUILD)/niddgw-sim $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 packaging/man/niddgwctl.1 packaging/man/niddgw-sim.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 0644 packaging/man/niddgw.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 0644 packaging/man/niddgwd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	test -e $(DESTDIR)$(SYSCONFDIR)/niddgw/niddgw.conf || install -m 0644 etc/niddgw.conf $(DESTDIR)$(SYSCONFDIR)/niddgw/niddgw.conf
 
 clean:
 	rm -rf $(BUILD) build-asan build-fuzz
 
--include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d)
+-include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
+	$(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d)
