@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds every #include under src/ against the table of what a room may see.
+
+The table is the design: rooms know each other only through the headers named here, and a third-party header stands in the
+rooms that own it. Headers of libc and POSIX are free everywhere; so are those of the room itself and its own sub-rooms
+for the code above them. Prints `FILE:LINE: room X may not see Y` for each breach and exits 1.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What all may see beside the standard headers.
+EVERYWHERE = ["base/", "config/schema.h"]
+
+# Room: what it may see beside EVERYWHERE and itself. A name that ends in / is a whole room or, as <name/>, all headers of
+# a library; anything else is one header. The longest matching room of a file counts.
+ROOMS = {
+    "base": [],  # libevent only where the loop is wrapped: see FILES
+    "config": ["<libconfig.h>"],
+    "coap": [],  # no socket, no library: time and octets come in as arguments
+    "lwm2m": ["coap/", "<jansson.h>"],
+    "http": ["<event2/>", "<openssl/>", "<curl/>"],  # knows nothing of T8
+    "link": [],
+    "link/t8": ["link/link.h", "http/", "<jansson.h>"],
+    "link/udp": ["link/link.h"],
+    "north": ["<event2/>", "<openssl/>"],  # evdns; TLS later
+    "session": ["coap/", "lwm2m/", "link/link.h", "north/north.h"],
+    # control only reads: links and servers through their status functions
+    "control": ["session/", "config/", "link/link.h", "north/north.h", "<event2/>", "<jansson.h>"],
+    "ctl": ["<jansson.h>"],
+    "sim": ["coap/", "http/", "<coap3/>", "<jansson.h>"],
+    "main": ["*"],  # wires all rooms, so it sees all of them
+}
+
+# Single files of a room that see more than the rest of it.
+FILES = {"base/loop.c": ["<event2/>"]}
+
+# What comes with the compiler and the system: never a breach.
+SYSTEM = re.compile(
+    r"^(arpa|net|netinet|sys|linux|asm)/[\w/]+\.h$|^(aio|alloca|assert|complex|cpio|ctype|dirent|dlfcn|endian|byteswap|err|errno|"
+    r"fcntl|fenv|float|fnmatch|ftw|getopt|glob|grp|iconv|ifaddrs|inttypes|iso646|langinfo|libgen|limits|link|locale|malloc|math|"
+    r"mqueue|netdb|poll|pthread|pty|pwd|regex|resolv|sched|search|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|"
+    r"stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|tgmath|threads|time|uchar|ucontext|unistd|utime|wchar|"
+    r"wctype|execinfo)\.h$")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def room_of(path):
+    """The room of a file named relative to src/: the longest room its directory lies in."""
+    inside = [r for r in ROOMS if path.parent == pathlib.PurePath(r) or pathlib.PurePath(r) in path.parents]
+    if inside:
+        return max(inside, key=len)
+    return "main" if path == pathlib.PurePath("main.c") else None
+
+
+def matches(entry, name, angle):
+    if entry == "*":
+        return True
+    if entry.startswith("<"):
+        wanted = entry[1:-1]
+        return angle and (name.startswith(wanted) if wanted.endswith("/") else name == wanted)
+    return not angle and (name.startswith(entry) if entry.endswith("/") else name == entry)
+
+
+def may_see(path, room, name, angle):
+    if angle and SYSTEM.match(name):
+        return True
+    if not angle and room_of(pathlib.PurePath(name)) == room:
+        return True
+    return any(matches(e, name, angle) for e in EVERYWHERE + ROOMS[room] + FILES.get(str(path), []))
+
+
+def breaches(source):
+    """Yields the complaints about the tree below `source` (the src/ directory)."""
+    for file in sorted([*source.rglob("*.c"), *source.rglob("*.h")]):
+        path = file.relative_to(source)
+        room = room_of(path)
+        shown = f"{source.name}/{path}"
+        if room is None:
+            yield f"{shown}:1: in no room of the table in tests/tools/check_includes.py"
+            continue
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            m = INCLUDE.match(line)
+            if not m:
+                continue
+            angle, name = m.group(1) == "<", m.group(2)
+            if not angle and not (source / name).is_file():
+                yield f"{shown}:{number}: \"{name}\" is not below src/; name headers of ours from there"
+            elif not may_see(path, room, name, angle):
+                yield f"{shown}:{number}: room {room} may not see {name}"
+
+
+def main():
+    source = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "src"
+    found = list(breaches(source))
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
