@@ -103,5 +103,8 @@ struct conf_load;
  * entry in a list of texts (-1: none). elem is a struct filled by the loader. */
 void conf_fault(struct conf_load *load, const void *elem, const char *key, int index, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* path made absolute against the main file's directory, for a TEXT that may hold one ("unix:PATH", state_dir); lives in the configuration's
+ * arena. An absolute one comes back as it is; NULL when memory is short. */
+const char *conf_path(struct conf_load *load, const char *path);
 
 #endif
