@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct admin_conf; /* conf.h */
 struct alarms;
 struct control;
 struct link;
@@ -52,9 +53,9 @@ int control_open(struct control **out, const struct control_env *env);
 /* What to show from now on; the arrays are copied, what they point to is borrowed until the next call. 0 or -ENOMEM, then
  * nothing is shown rather than what may be gone. */
 int control_show(struct control *c, struct link *const *links, size_t links_n, struct north_server *const *servers, size_t servers_n);
-/* Binds admin.listen ("HOST:PORT", "unix:PATH", "off"), and only then closes the one before. 0 or a negative errno (logged);
- * then the listener before goes on. The same text again does nothing. */
-int control_set_admin(struct control *c, const char *listen);
+/* Binds admin.listen (conf is borrowed for the call), and only then closes the one before. 0 or a negative errno (logged); then the
+ * listener before goes on. The same address again does nothing. */
+int control_set_admin(struct control *c, const struct admin_conf *conf);
 void control_set_phase(struct control *c, enum control_phase phase);
 /* The last reload's fate for /api/v1/info: a SIGHUP goes this way too, so that it is counted. Runs env->reload; NULL report is fine. */
 int control_reload(struct control *c, FILE *report);
