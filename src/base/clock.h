@@ -16,6 +16,8 @@ uint64_t clock_wall_ms(void); /* Unix time in milliseconds */
 /* Read the kernel's clock afresh into the cache that clock_now_ms() returns. The loop calls it at the start of each pass
  * and before timers run. */
 void clock_tick(void);
+/* The next clock_now_ms() reads the kernel's clock; the loop says so before it sleeps. */
+void clock_forget(void);
 
 /* From here on both clocks stand still and move only by clock_fake(). For tests and replay. */
 void clock_fake(uint64_t now_ms, uint64_t wall_ms);
