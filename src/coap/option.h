@@ -30,6 +30,11 @@ struct coap_option_info {
 	enum coap_option_rule request, response;
 };
 const struct coap_option_info *coap_option_lookup(uint32_t number); /* NULL: not registered here */
+/* A length or a second instance that makes a recognised option count as unrecognised (RFC 7252 5.4.3, 5.4.5). */
+static inline bool coap_option_is_faulty(const struct coap_option_info *info, const struct coap_option *o, bool second)
+{
+	return o->len < info->min_len || o->len > info->max_len || (second && !info->repeatable);
+}
 
 /* What the gateway looks at in one message, found in one pass over its options. */
 struct coap_view {

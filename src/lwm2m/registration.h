@@ -27,7 +27,7 @@ struct lwm2m_params {
 	bool has_lifetime;
 	uint64_t lifetime_s; /* 0: infinite */
 	bool bad_lifetime;   /* there, and no number */
-	bool queue;          /* Q as a flag, or Q in b with 1.0 */
+	bool queue;          /* Q as a flag, or Q in b unless the message names 1.1 or later */
 	enum lwm2m_version version;
 	unsigned eps;        /* how many ep there are */
 };
