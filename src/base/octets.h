@@ -53,7 +53,7 @@ static inline uint16_t read_u16(struct reader *r)
 {
 	const uint8_t *p = read_span(r, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return p ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
 }
 
 static inline uint32_t read_u32(struct reader *r)
