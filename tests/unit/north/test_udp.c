@@ -1,0 +1,756 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_udp.c - stands for src/north/udp.c, server.c and north.c: real sockets on loopback, driven by the real loop */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "north/parts.h"
+
+enum { PATIENCE_MS = 5000 };
+
+struct peer { /* a "device" of the test: arg of its association */
+	struct north_assoc *assoc;
+	struct peer *closes; /* closes this one's association in recv */
+	unsigned received, up, down, refused;
+	size_t len;
+	uint8_t data[64];
+};
+
+struct fixture {
+	struct loop *loop;
+	struct metrics *metrics;
+	struct alarms *alarms;
+	struct north *north;
+	struct north_env env;
+	struct north_conf conf;
+	struct server_conf server_conf;
+	struct north_server *server;
+	char uri[64];
+	int fd; /* the LwM2M server's socket */
+	unsigned back;
+	uint8_t key[32];
+	/* waiting */
+	struct loop_hook hook;
+	struct timer give_up;
+	bool (*until)(struct fixture *f);
+	bool late;
+	void *what;
+};
+
+/* ---- what the gateway reports ---- */
+
+static void on_recv(void *arg, const uint8_t *data, size_t len)
+{
+	struct peer *p = arg;
+
+	p->received++;
+	p->len = len;
+	memcpy(p->data, data, len < sizeof p->data ? len : sizeof p->data);
+	if (p->closes) {
+		north_assoc_close(p->closes->assoc);
+		p->closes->assoc = NULL;
+	}
+}
+
+static void on_event(void *arg, enum north_event ev)
+{
+	struct peer *p = arg;
+
+	p->up += ev == NORTH_UP;
+	p->down += ev == NORTH_DOWN;
+	p->refused += ev == NORTH_REFUSED;
+}
+
+static void on_back(void *arg, struct north_server *srv)
+{
+	struct fixture *f = arg;
+
+	assert_ptr_equal(srv, f->server);
+	f->back++;
+}
+
+static const struct north_events events = { on_recv, on_event, on_back };
+
+/* ---- waiting for something to become true ---- */
+
+static void on_hook(void *arg)
+{
+	struct fixture *f = arg;
+
+	if (f->until && f->until(f))
+		loop_stop(f->loop);
+}
+
+static void on_give_up(struct timer *t, uint64_t now_ms)
+{
+	struct fixture *f = container_of(t, struct fixture, give_up);
+
+	(void)now_ms;
+	f->late = true;
+	loop_stop(f->loop);
+}
+
+static bool wait_for(struct fixture *f, bool (*until)(struct fixture *f), void *what)
+{
+	f->until = until;
+	f->what = what;
+	f->late = false;
+	if (until(f))
+		return true;
+	clock_tick();
+	timer_set(loop_timers(f->loop), &f->give_up, clock_now_ms() + PATIENCE_MS, on_give_up);
+	assert_int_equal(loop_run(f->loop), 0);
+	timer_cancel(loop_timers(f->loop), &f->give_up);
+	f->until = NULL;
+	return !f->late;
+}
+
+static bool has_received(struct fixture *f)
+{
+	return ((struct peer *)f->what)->received;
+}
+
+static bool was_refused(struct fixture *f)
+{
+	return ((struct peer *)f->what)->refused;
+}
+
+static bool is_up(struct fixture *f)
+{
+	return ((struct peer *)f->what)->up;
+}
+
+/* ---- the other end ---- */
+
+static int server_socket(uint16_t *port, const char *address)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t len = sizeof in;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_true(fd >= 0);
+	inet_pton(AF_INET, address, &in.sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+static void send_to_port(int fd, uint16_t port, const void *data, size_t len)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(sendto(fd, data, len, 0, (struct sockaddr *)&in, sizeof in), len);
+}
+
+static uint16_t source_of_next(int fd)
+{
+	struct sockaddr_in in;
+	socklen_t len = sizeof in;
+	char buf[64];
+
+	assert_true(recvfrom(fd, buf, sizeof buf, 0, (struct sockaddr *)&in, &len) > 0);
+	return ntohs(in.sin_port);
+}
+
+/* ---- fixture ---- */
+
+static void open_server(struct fixture *f, const char *uri)
+{
+	snprintf(f->uri, sizeof f->uri, "%s", uri);
+	f->server_conf = (struct server_conf){ .head.name = "main", .uri = f->uri };
+	assert_int_equal(north_server_open(&f->server, f->north, &f->server_conf), 0);
+}
+
+static void open_north(struct fixture *f, const char *ports)
+{
+	f->conf = (struct north_conf){ .ports = ports };
+	f->env = (struct north_env){ f->loop, f->metrics, f->alarms, f->key, &events, f };
+	assert_int_equal(north_open(&f->north, &f->conf, &f->env), 0);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	char uri[64];
+	uint16_t port;
+
+	log_set(LOG_ERROR, LOG_TEXT);
+	memset(f->key, 7, sizeof f->key);
+	assert_int_equal(loop_new(&f->loop), 0);
+	assert_int_equal(metrics_new(&f->metrics), 0);
+	assert_int_equal(alarms_new(&f->alarms, 100), 0);
+	f->hook = (struct loop_hook){ .fn = on_hook, .arg = f };
+	loop_hook_add(f->loop, &f->hook);
+	open_north(f, "20000-32767");
+	f->fd = server_socket(&port, "127.0.0.1");
+	snprintf(uri, sizeof uri, "coap://127.0.0.1:%u", port);
+	open_server(f, uri);
+	*state = f;
+	return 0;
+}
+
+static void close_all(struct fixture *f)
+{
+	north_server_close(f->server);
+	f->server = NULL;
+	north_close(f->north);
+	f->north = NULL;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->north)
+		close_all(f);
+	loop_hook_remove(f->loop, &f->hook);
+	loop_free(f->loop);
+	metrics_free(f->metrics);
+	alarms_free(f->alarms);
+	close(f->fd);
+	free(f);
+	return 0;
+}
+
+static void reopen(struct fixture *f, const char *ports)
+{
+	char uri[64];
+
+	strcpy(uri, f->uri);
+	close_all(f);
+	open_north(f, ports);
+	open_server(f, uri);
+}
+
+static void open_peer(struct fixture *f, struct peer *p, const char *who)
+{
+	assert_int_equal(north_assoc_open(&p->assoc, f->server, who, 0, p), 0);
+}
+
+static void close_peer(struct peer *p)
+{
+	north_assoc_close(p->assoc);
+	p->assoc = NULL;
+}
+
+/* ---- tests ---- */
+
+static void datagrams_pass_both_ways(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+
+	open_peer(f, &p, "meter-17");
+	assert_true(north_assoc_is_up(p.assoc));
+	assert_ptr_equal(north_assoc_server(p.assoc), f->server);
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"up", 2), 0);
+	assert_int_equal(source_of_next(f->fd), north_assoc_port(p.assoc));
+	send_to_port(f->fd, north_assoc_port(p.assoc), "down", 4);
+	assert_true(wait_for(f, has_received, &p));
+	assert_int_equal(p.len, 4);
+	assert_memory_equal(p.data, "down", 4);
+	close_peer(&p);
+}
+
+static void port_is_the_same_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	uint16_t port;
+
+	open_peer(f, &p, "meter-17");
+	port = north_assoc_port(p.assoc);
+	assert_in_range(port, 20000, 32767);
+	close_peer(&p);
+	reopen(f, "20000-32767");
+	open_peer(f, &p, "meter-17");
+	assert_int_equal(north_assoc_port(p.assoc), port);
+	close_peer(&p);
+}
+
+static void port_depends_on_the_key(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	uint16_t port;
+
+	open_peer(f, &p, "meter-17");
+	port = north_assoc_port(p.assoc);
+	close_peer(&p);
+	f->key[31] ^= 1;
+	open_peer(f, &p, "meter-17");
+	assert_int_not_equal(north_assoc_port(p.assoc), port);
+	close_peer(&p);
+}
+
+static void given_port_is_used_once(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 }, q = { 0 };
+
+	assert_int_equal(north_assoc_open(&p.assoc, f->server, "a", 19998, &p), 0);
+	assert_int_equal(north_assoc_port(p.assoc), 19998);
+	assert_int_equal(north_assoc_open(&q.assoc, f->server, "b", 19998, &q), -EADDRINUSE);
+	close_peer(&p);
+	assert_int_equal(north_assoc_open(&q.assoc, f->server, "b", 19998, &q), 0);
+	close_peer(&q);
+}
+
+static void no_two_associations_share_a_port(void **state)
+{
+	enum { N = 500 };
+	struct fixture *f = *state;
+	static struct peer p[N];
+	static bool seen[65536];
+	struct north_server_status st;
+
+	for (unsigned i = 0; i < N; i++) {
+		char who[16];
+
+		snprintf(who, sizeof who, "dev-%u", i);
+		open_peer(f, &p[i], who);
+		assert_false(seen[north_assoc_port(p[i].assoc)]);
+		seen[north_assoc_port(p[i].assoc)] = true;
+	}
+	north_server_status(f->server, &st);
+	assert_int_equal(st.associations, N);
+	assert_true(st.up);
+	for (unsigned i = 0; i < N; i++)
+		close_peer(&p[i]);
+}
+
+static void keep_alarm(void *arg, const struct alarm *al)
+{
+	snprintf(arg, 64, "%s/%s", al->type, al->source);
+}
+
+static void exhausted_ports_are_an_alarm_until_one_is_free(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p[3] = { 0 };
+	char alarm[64] = "";
+	uint16_t port;
+
+	reopen(f, "20000-20001");
+	open_peer(f, &p[0], "a");
+	open_peer(f, &p[1], "b");
+	assert_int_equal(north_assoc_open(&p[2].assoc, f->server, "c", 0, &p[2]), -EADDRNOTAVAIL);
+	alarms_each(f->alarms, keep_alarm, alarm);
+	assert_string_equal(alarm, "north.ports/north");
+	port = north_assoc_port(p[0].assoc);
+	close_peer(&p[0]);
+	assert_int_equal(alarms_count(f->alarms), 0);
+	open_peer(f, &p[2], "c");
+	assert_int_equal(north_assoc_port(p[2].assoc), port);
+	close_peer(&p[1]);
+	close_peer(&p[2]);
+}
+
+static void port_that_somebody_else_has_is_passed_over(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	uint16_t port;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	open_peer(f, &p, "meter-17");
+	port = north_assoc_port(p.assoc);
+	close_peer(&p);
+	in.sin_port = htons(port);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+	open_peer(f, &p, "meter-17");
+	assert_int_equal(north_assoc_port(p.assoc), port == 32767 ? 20000 : port + 1);
+	close_peer(&p);
+	close(fd);
+}
+
+static void closed_port_of_the_server_is_a_hint_and_no_end(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+
+	open_peer(f, &p, "meter-17");
+	close(f->fd);
+	f->fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), 0);
+	/* the report may be found by the next send: it goes through all the same, and the hint comes from the loop */
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), 0);
+	assert_int_equal(p.refused, 0);
+	assert_true(wait_for(f, was_refused, &p));
+	assert_true(north_assoc_is_up(p.assoc));
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), 0);
+	udp_deliver_refused(f->north);
+	assert_int_equal(p.refused, 1); /* one in a second */
+	close_peer(&p);
+}
+
+/* ref/reliability.md S22: datagrams from elsewhere are dropped, counted where they reach us, and never answered. */
+static void datagram_from_elsewhere_is_not_taken_S22(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	struct north_server_status st;
+	uint16_t port;
+	int stranger = server_socket(&port, "127.0.0.1"), other_host = server_socket(&port, "127.0.0.9");
+	char buf[8];
+
+	open_peer(f, &p, "meter-17");
+	for (int i = 0; i < 100; i++) {
+		send_to_port(stranger, north_assoc_port(p.assoc), "evil", 4);
+		send_to_port(other_host, north_assoc_port(p.assoc), "evil", 4);
+	}
+	send_to_port(f->fd, north_assoc_port(p.assoc), "good", 4);
+	assert_true(wait_for(f, has_received, &p));
+	assert_int_equal(p.received, 1);
+	assert_memory_equal(p.data, "good", 4);
+	north_server_status(f->server, &st);
+	assert_int_equal(st.foreign, 0); /* the kernel keeps them from a connected socket */
+	assert_int_equal(recv(stranger, buf, sizeof buf, MSG_DONTWAIT), -1);
+	assert_int_equal(recv(other_host, buf, sizeof buf, MSG_DONTWAIT), -1);
+	close_peer(&p);
+	close(stranger);
+	close(other_host);
+}
+
+static bool foreign_was_counted(struct fixture *f)
+{
+	struct north_server_status st;
+
+	north_server_status(f->server, &st);
+	return st.foreign;
+}
+
+static void datagram_taken_before_the_socket_was_connected_is_counted_S22(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr any = { .sa_family = AF_UNSPEC };
+	struct peer p = { 0 };
+	uint16_t port;
+	int stranger = server_socket(&port, "127.0.0.1");
+
+	open_peer(f, &p, "meter-17");
+	assert_int_equal(connect(p.assoc->fd, &any, sizeof any), 0); /* as between bind and connect */
+	send_to_port(stranger, north_assoc_port(p.assoc), "evil", 4);
+	assert_true(wait_for(f, foreign_was_counted, NULL));
+	assert_int_equal(p.received, 0);
+	close_peer(&p);
+	close(stranger);
+}
+
+static bool two_have_received(struct fixture *f)
+{
+	struct peer *p = f->what;
+
+	return p[0].received + p[1].received >= 1;
+}
+
+static void association_may_be_closed_in_its_own_callback(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { .closes = &p };
+
+	open_peer(f, &p, "meter-17");
+	send_to_port(f->fd, north_assoc_port(p.assoc), "1", 1);
+	send_to_port(f->fd, north_assoc_port(p.assoc), "2", 1);
+	assert_true(wait_for(f, has_received, &p));
+	assert_null(p.assoc);
+	assert_int_equal(p.received, 1);
+}
+
+static void association_closed_by_another_gets_nothing_more(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p[2] = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		open_peer(f, &p[i], i ? "a" : "b");
+		p[i].closes = &p[1 - i];
+	}
+	/* both are ready in one batch: whichever comes first closes the other */
+	send_to_port(f->fd, north_assoc_port(p[0].assoc), "x", 1);
+	send_to_port(f->fd, north_assoc_port(p[1].assoc), "x", 1);
+	assert_true(wait_for(f, two_have_received, p));
+	assert_int_equal(p[0].received + p[1].received, 1);
+	assert_true(!p[0].assoc != !p[1].assoc);
+	close_peer(&p[0]);
+	close_peer(&p[1]);
+}
+
+static void flood_to_one_port_leaves_the_others_their_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p[2] = { 0 };
+
+	open_peer(f, &p[0], "flooded");
+	open_peer(f, &p[1], "quiet");
+	for (int i = 0; i < 100; i++)
+		send_to_port(f->fd, north_assoc_port(p[0].assoc), "x", 1);
+	send_to_port(f->fd, north_assoc_port(p[1].assoc), "y", 1);
+	udp_poll_ready(f->north, f->north->poll, LOOP_READ);
+	assert_int_equal(p[0].received, 1);
+	assert_int_equal(p[1].received, 1);
+	close_peer(&p[0]);
+	close_peer(&p[1]);
+}
+
+static void silent_server_is_back_with_the_next_thing_heard(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	char alarm[64] = "";
+
+	open_peer(f, &p, "meter-17");
+	north_server_silent(f->server);
+	north_server_silent(f->server);
+	assert_false(north_server_is_up(f->server));
+	alarms_each(f->alarms, keep_alarm, alarm);
+	assert_string_equal(alarm, "server.unreachable/main");
+	send_to_port(f->fd, north_assoc_port(p.assoc), "x", 1);
+	assert_true(wait_for(f, has_received, &p));
+	assert_int_equal(f->back, 1);
+	assert_true(north_server_is_up(f->server));
+	assert_int_equal(alarms_count(f->alarms), 0);
+	close_peer(&p);
+}
+
+static void too_long_a_datagram_is_refused(void **state)
+{
+	static uint8_t big[66000];
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+
+	open_peer(f, &p, "meter-17");
+	assert_int_equal(north_assoc_send(p.assoc, big, sizeof big), -EMSGSIZE);
+	close_peer(&p);
+}
+
+static void ipv6_server_is_reached(void **state)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct fixture *f = *state;
+	socklen_t len = sizeof in6;
+	struct peer p = { 0 };
+	char uri[32], buf[8];
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&in6, sizeof in6)) {
+		if (fd >= 0)
+			close(fd);
+		skip();
+	}
+	getsockname(fd, (struct sockaddr *)&in6, &len);
+	snprintf(uri, sizeof uri, "coap://[::1]:%u", ntohs(in6.sin6_port));
+	north_server_close(f->server);
+	open_server(f, uri);
+	open_peer(f, &p, "meter-17");
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"up", 2), 0);
+	assert_int_equal(recvfrom(fd, buf, sizeof buf, 0, (struct sockaddr *)&in6, &len), 2);
+	assert_int_equal(ntohs(in6.sin6_port), north_assoc_port(p.assoc));
+	close_peer(&p);
+	close(fd);
+}
+
+/* ---- names: a small name server in the test, asked through a resolv.conf of our own ---- */
+
+struct names {
+	int fd;
+	char resolv[32], hosts[32];
+	unsigned asked, silent_for; /* answers "no such name" that many times first */
+	struct loop_fd *watch;
+};
+
+static void write_file(char *path, const char *text)
+{
+	int fd;
+
+	strcpy(path, "/tmp/niddgw-test-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* Answers A with 127.0.0.1 and everything else with no records (RFC 1035 4.1). */
+static void on_query(void *arg, int fd, unsigned what)
+{
+	static const uint8_t record[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1 };
+	struct names *d = arg;
+	struct sockaddr_storage from;
+	socklen_t from_len = sizeof from;
+	uint8_t b[512 + sizeof record];
+	ssize_t n = recvfrom(fd, b, 512, 0, (struct sockaddr *)&from, &from_len);
+	size_t end = 12;
+	bool is_a;
+
+	(void)what;
+	assert_true(n > 16);
+	while (end < (size_t)n && b[end])
+		end += b[end] + 1u;
+	is_a = b[end + 2] == 1;
+	end += 5; /* the root label, type, class */
+	b[2] = 0x81;
+	b[3] = d->asked++ < d->silent_for ? 0x83 : 0x80;
+	memset(b + 6, 0, 6);
+	if (is_a && b[3] == 0x80) {
+		b[7] = 1;
+		memcpy(b + end, record, sizeof record);
+		end += sizeof record;
+	}
+	sendto(fd, b, end, 0, (struct sockaddr *)&from, from_len);
+}
+
+static void open_names(struct fixture *f, struct names *d, const char *hosts)
+{
+	char text[64];
+	uint16_t port;
+
+	d->fd = server_socket(&port, "127.0.0.1");
+	snprintf(text, sizeof text, "nameserver 127.0.0.1:%u\n", port);
+	write_file(d->resolv, text);
+	write_file(d->hosts, hosts);
+	assert_int_equal(loop_watch(f->loop, &d->watch, d->fd, LOOP_READ, on_query, d), 0);
+	f->north->resolv_conf = d->resolv;
+	f->north->hosts = d->hosts;
+}
+
+static void close_names(struct names *d)
+{
+	loop_unwatch(d->watch);
+	close(d->fd);
+	unlink(d->resolv);
+	unlink(d->hosts);
+}
+
+static void reopen_by_name(struct fixture *f, const char *name)
+{
+	char uri[64];
+
+	snprintf(uri, sizeof uri, "coap://%s%s", name, strrchr(f->uri, ':'));
+	north_server_close(f->server);
+	open_server(f, uri);
+}
+
+static void localhost_needs_no_lookup(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+
+	reopen_by_name(f, "localhost");
+	open_peer(f, &p, "meter-17");
+	assert_true(north_assoc_is_up(p.assoc));
+	close_peer(&p);
+}
+
+static void name_of_the_hosts_file_is_known_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	struct names d = { 0 };
+
+	open_names(f, &d, "127.0.0.1 lwm2m.test alias.test\n");
+	reopen_by_name(f, "alias.test");
+	open_peer(f, &p, "meter-17");
+	if (!north_assoc_is_up(p.assoc))
+		assert_true(wait_for(f, is_up, &p));
+	assert_int_equal(d.asked, 0);
+	close_peer(&p);
+	close_all(f);
+	close_names(&d);
+}
+
+static void association_comes_up_when_the_name_is_known(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	struct names d = { 0 };
+	uint16_t port;
+
+	open_names(f, &d, "");
+	reopen_by_name(f, "lwm2m.test");
+	open_peer(f, &p, "meter-17");
+	assert_false(north_assoc_is_up(p.assoc));
+	assert_false(north_server_is_up(f->server));
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), -ENOTCONN);
+	port = north_assoc_port(p.assoc);
+	assert_true(wait_for(f, is_up, &p));
+	assert_int_equal(north_assoc_port(p.assoc), port);
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), 0);
+	assert_int_equal(source_of_next(f->fd), port);
+	close_peer(&p);
+	close_all(f);
+	close_names(&d);
+}
+
+static void unknown_name_is_an_alarm_and_tried_again(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	struct names d = { .silent_for = 2 }; /* A and AAAA of the first try */
+
+	open_names(f, &d, "");
+	reopen_by_name(f, "lwm2m.test");
+	open_peer(f, &p, "meter-17");
+	assert_true(wait_for(f, is_up, &p)); /* after the first back-off of a second */
+	assert_in_range(d.asked, 3, 8);
+	assert_int_equal(alarms_count(f->alarms), 0);
+	close_peer(&p);
+	close_all(f);
+	close_names(&d);
+}
+
+static void server_may_be_closed_while_its_name_is_looked_up(void **state)
+{
+	struct fixture *f = *state;
+	struct names d = { 0 };
+
+	open_names(f, &d, "");
+	reopen_by_name(f, "lwm2m.test");
+	close_all(f);
+	close_names(&d);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(datagrams_pass_both_ways),
+		T(port_is_the_same_after_a_restart),
+		T(port_depends_on_the_key),
+		T(given_port_is_used_once),
+		T(no_two_associations_share_a_port),
+		T(exhausted_ports_are_an_alarm_until_one_is_free),
+		T(port_that_somebody_else_has_is_passed_over),
+		T(closed_port_of_the_server_is_a_hint_and_no_end),
+		T(datagram_from_elsewhere_is_not_taken_S22),
+		T(datagram_taken_before_the_socket_was_connected_is_counted_S22),
+		T(association_may_be_closed_in_its_own_callback),
+		T(association_closed_by_another_gets_nothing_more),
+		T(flood_to_one_port_leaves_the_others_their_turn),
+		T(silent_server_is_back_with_the_next_thing_heard),
+		T(too_long_a_datagram_is_refused),
+		T(ipv6_server_is_reached),
+		T(localhost_needs_no_lookup),
+		T(name_of_the_hosts_file_is_known_at_once),
+		T(association_comes_up_when_the_name_is_known),
+		T(unknown_name_is_an_alarm_and_tried_again),
+		T(server_may_be_closed_while_its_name_is_looked_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
