@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* path.c - see path.h */
+#include "link/t8/path.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+/* RFC 3986 pchar without "%": what may stand plainly in a segment. */
+static bool is_pchar(unsigned char c)
+{
+	return isascii(c) && (isalnum(c) || (c && strchr("-._~!$&'()*+,;=:@", c)));
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct out {
+	char *p;
+	size_t len, size;
+};
+
+static bool put(struct out *o, char c)
+{
+	if (o->len + 1 >= o->size)
+		return false;
+	o->p[o->len++] = c;
+	o->p[o->len] = '\0';
+	return true;
+}
+
+static bool put_octet(struct out *o, unsigned char c)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	if (is_pchar(c))
+		return put(o, (char)c);
+	return put(o, '%') && put(o, digits[c >> 4]) && put(o, digits[c & 15]);
+}
+
+/* Path text up to a query or fragment. A "%" that begins no escape is one itself. */
+static int normalise(struct out *o, const char *p)
+{
+	for (; *p && *p != '?' && *p != '#'; p++) {
+		unsigned char c = (unsigned char)*p;
+		bool ok;
+
+		if (c == '/') {
+			ok = put(o, '/');
+		} else if (c == '%' && hex_value(p[1]) >= 0 && hex_value(p[2]) >= 0) {
+			ok = put_octet(o, (unsigned char)(hex_value(p[1]) << 4 | hex_value(p[2])));
+			p += 2;
+		} else {
+			ok = put_octet(o, c);
+		}
+		if (!ok)
+			return -EMSGSIZE;
+	}
+	return 0;
+}
+
+/* Every segment is there and none climbs: the tail is appended to our base. */
+static bool segments_are_sound(const char *p)
+{
+	for (;;) {
+		size_t n = strcspn(p, "/");
+
+		if (!n || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		if (!p[n])
+			return true;
+		p += n + 1;
+	}
+}
+
+static const char configurations[] = "configurations/";
+
+/* Where "configurations/" begins as a whole segment. */
+static const char *find_configurations(const char *link)
+{
+	const char *p = link;
+
+	while ((p = strstr(p, configurations)) && p != link && p[-1] != '/')
+		p++;
+	return p;
+}
+
+static int finish(char *out, struct out *o, int err)
+{
+	while (!err && o->len && out[o->len - 1] == '/')
+		out[--o->len] = '\0';
+	if (!err && (!strstr(out, "/configurations/") || !segments_are_sound(out)))
+		err = -EBADMSG;
+	if (err)
+		out[0] = '\0';
+	return err;
+}
+
+int t8_tail(char *out, const char *link, const char *scs)
+{
+	struct out o = { out, 0, T8_TAIL_MAX };
+	char plain[1024];
+	struct out whole = { plain, 0, sizeof plain };
+	const char *p;
+	int err;
+
+	out[0] = plain[0] = '\0';
+	err = normalise(&whole, link);
+	if (err)
+		return err;
+	p = strstr(plain, T8_NIDD);
+	if (p)
+		return finish(out, &o, normalise(&o, p + sizeof T8_NIDD - 1));
+	p = find_configurations(plain);
+	if (!p)
+		return -EBADMSG;
+	err = normalise(&o, scs);
+	if (!err && !put(&o, '/'))
+		err = -EMSGSIZE;
+	return finish(out, &o, err ? err : normalise(&o, p));
+}
+
+int t8_segment(char *out, size_t size, const char *text)
+{
+	struct out o = { out, 0, size };
+
+	out[0] = '\0';
+	for (; *text; text++)
+		if (!put_octet(&o, (unsigned char)*text))
+			return -EMSGSIZE;
+	return 0;
+}
+
+bool t8_segment_is_sound(const char *text)
+{
+	if (!*text || !strcmp(text, ".") || !strcmp(text, "..") || strlen(text) > 64)
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == '/' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+bool t8_path_is_sound(const char *text)
+{
+	if (*text != '/' || strlen(text) > 200)
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f || *text == '?' || *text == '#')
+			return false;
+	return true;
+}
+
+int t8_msisdn(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (*text == ' ' || (*text == '+' && !n))
+			continue;
+		if (*text < '0' || *text > '9' || n == 15 || n + 1 >= size)
+			return -EBADMSG;
+		out[n++] = *text;
+	}
+	out[n] = '\0';
+	return n < 5 ? -EBADMSG : 0;
+}
+
+bool t8_external_id_is_sound(const char *text)
+{
+	const char *at = strchr(text, '@');
+
+	if (!at || at == text || !at[1] || strchr(at + 1, '@') || strlen(text) >= T8_ID_MAX)
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
