@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* peer.h - the message layer of one leg with one peer (RFC 7252 section 4)
  *
- * A peer is the device on the south leg or the server on the north leg of an association. The layer owns message ids, retransmission, NSTART and
- * duplicates; it knows no token's meaning, no socket and no clock. Types, ids and tokens never cross from one leg to the other.
- * An idle peer is a small struct: what only a busy peer needs hangs from it and is freed when the windows have passed.
+ * A peer is the device on the south leg, or the server on the north leg of an association. The layer owns message ids,
+ * retransmission, NSTART and duplicates; it knows no token's meaning, no socket and no clock. Types, ids and tokens never
+ * cross from one leg to the other. An idle peer is a small struct: what only a busy peer needs hangs from it and is freed
+ * when the windows have passed.
  */
 #ifndef NIDDGW_COAP_PEER_H
 #define NIDDGW_COAP_PEER_H
@@ -13,65 +14,114 @@
 
 struct coap_params {
 	uint32_t ack_timeout_ms;
-	uint32_t max_latency_ms; /* 100 s by default */
+	uint32_t max_latency_ms; /* MAX_LATENCY, 100 s by default */
 	uint8_t max_retransmit;
-	uint8_t nstart;          /* CON in flight at once, 1 or more */
+	uint8_t nstart; /* confirmable requests and notifications in flight at once, 1 or more */
 };
-uint64_t coap_transmit_span_ms(const struct coap_params *p);    /* MAX_TRANSMIT_SPAN */
-uint64_t coap_transmit_wait_ms(const struct coap_params *p);    /* MAX_TRANSMIT_WAIT */
+uint64_t coap_transmit_span_ms(const struct coap_params *p);     /* MAX_TRANSMIT_SPAN, RFC 7252 4.8.2 */
+uint64_t coap_transmit_wait_ms(const struct coap_params *p);     /* MAX_TRANSMIT_WAIT */
 uint64_t coap_exchange_lifetime_ms(const struct coap_params *p); /* EXCHANGE_LIFETIME */
 uint64_t coap_non_lifetime_ms(const struct coap_params *p);      /* NON_LIFETIME */
+
+/* What all peers of a process share. */
+struct coap_shared {
+	struct timers *timers;   /* borrowed */
+	size_t answer_bytes;     /* held in stored answers of all peers */
+	size_t answer_bytes_max; /* above it an answer is given up: its duplicates are dropped in silence */
+	uint64_t retransmissions;
+};
 
 /* ---- sending what must be acknowledged, and what waits behind it ---- */
 
 enum coap_tx_state {
-	COAP_TX_IDLE,    /* not in a peer */
-	COAP_TX_QUEUED,  /* waits for its turn */
-	COAP_TX_FLIGHT,  /* sent, its timer runs */
-	COAP_TX_PAUSED,  /* sent or refused for now, no timer: the link says when to go on */
-	COAP_TX_SILENT,  /* retransmissions used up; kept at the head until the owner takes it out or revives it */
+	COAP_TX_IDLE,   /* not in a peer */
+	COAP_TX_QUEUED, /* waits for its turn, never sent */
+	COAP_TX_FLIGHT, /* sent, its timer runs */
+	COAP_TX_PAUSED, /* the transport said to wait; the timer runs when there is a time to try again */
+	COAP_TX_SILENT, /* retransmissions used up; keeps its place until the owner takes it out or revives it */
 };
-enum coap_tx_class { COAP_TX_ANSWER, COAP_TX_REQUEST, COAP_TX_BULK }; /* answers first, in each class in order */
+/* Answers never wait; requests before bulk, each in order. */
+enum coap_tx_class { COAP_TX_ANSWER, COAP_TX_REQUEST, COAP_TX_BULK };
 
+/* One message that may have to be sent again. The owner embeds it. */
 struct coap_tx {
 	struct coap_tx *next, *prev;
 	struct timer timer;
-	uint8_t *data; /* owned: the encoded message */
+	struct coap_peer *peer; /* NULL when idle */
+	uint8_t *data;          /* owned: the encoded message */
+	uint64_t first_ms;      /* first transmission; 0: never sent */
+	uint32_t timeout_ms;
+	uint32_t id;            /* the owner's, for the transport's events */
 	uint16_t len;
 	uint16_t mid;
-	uint8_t state;   /* enum coap_tx_state */
-	uint8_t klass;   /* enum coap_tx_class */
+	uint8_t state; /* enum coap_tx_state */
+	uint8_t klass; /* enum coap_tx_class */
 	uint8_t retries;
+	uint8_t refusals;  /* times that the transport took it and failed */
+	uint8_t kind;      /* the owner's: what holds this tx */
 	bool con;
-	bool sent;       /* was handed to the transport at least once */
-	uint32_t timeout_ms;
-	uint64_t first_ms; /* first transmission */
+	bool on_contact; /* while paused: coap_peer_contact() lets it go at once */
 };
 
-struct coap_peer;
 struct coap_peer_ops {
-	/* Hand a message to the transport. 0; -EAGAIN or -ENOTCONN: the tx is paused until coap_peer_go(); -EMSGSIZE: too long. */
+	/* Hand tx to the transport; again: it was handed over before. 0; -EAGAIN, -ENOTCONN: it is paused until coap_tx_go() or
+	 * a time given by coap_tx_pause(); another error goes to failed(). */
 	int (*send)(struct coap_peer *p, struct coap_tx *tx, bool again);
-	/* Retransmissions are used up (CON), state SILENT. The owner may remove the tx, or leave it at the head. */
-	void (*silent)(struct coap_peer *p, struct coap_tx *tx);
-	/* A NON left its place in the queue; the tx is out of the peer and the owner's to free. */
+	/* -ETIMEDOUT: retransmissions of a CON are used up (state SILENT); another error: the transport refused it for good. The
+	 * owner takes it out with coap_tx_remove(), at once or later. */
+	void (*failed)(struct coap_peer *p, struct coap_tx *tx, int err);
+	/* A NON has left; it is out of the peer and the owner's again. */
 	void (*gone)(struct coap_peer *p, struct coap_tx *tx);
 };
 
 struct coap_dedup;
 struct coap_peer {
-	const struct coap_peer_ops *ops;       /* borrowed */
-	const struct coap_params *params;      /* borrowed */
-	struct timers *timers;                 /* borrowed */
-	struct coap_tx *head, *tail;           /* flight first, then queued by class */
-	struct coap_dedup *dedup;              /* owned; NULL while nothing is remembered */
+	const struct coap_peer_ops *ops;    /* borrowed */
+	const struct coap_params *params;   /* borrowed; may be replaced at any time */
+	struct coap_shared *shared;         /* borrowed */
+	struct coap_tx *head, *tail;        /* active ones first, then the queued by class */
+	struct coap_dedup *dedup;           /* owned; NULL while nothing is remembered */
 	uint16_t next_mid;
-	uint8_t flight;                        /* CON that count against NSTART */
-	uint16_t queued;                       /* in the list in all */
+	uint16_t queued; /* in the list in all */
+	uint8_t active;  /* CON that hold one of the NSTART places */
+	uint8_t stuck;   /* of these, PAUSED or SILENT */
 };
-void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct timers *timers);
-void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out */
+void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared);
+void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out before */
+uint16_t coap_peer_mid(struct coap_peer *p); /* the next message id; the first is random */
 
-uint16_t coap_peer_mid(struct coap_peer *p); /* the next id; starts at random */
+/* Copies an encoded message (datagram framing) into an idle tx. 0 or -ENOMEM. */
+int coap_tx_set(struct coap_tx *tx, const uint8_t *data, size_t len, enum coap_tx_class klass);
+void coap_tx_clear(struct coap_tx *tx); /* frees the octets of an idle tx */
+/* Send as soon as NSTART and order allow. ops->failed and ops->gone may be called from within. */
+void coap_tx_submit(struct coap_peer *p, struct coap_tx *tx, uint64_t now_ms);
+void coap_tx_remove(struct coap_tx *tx, uint64_t now_ms); /* an idle one is fine; the next in the queue takes its place */
+/* Stop the retransmission: the network keeps the message, or refused it for now. at_ms: sent again then; 0: no time.
+ * on_contact: coap_peer_contact() sends it. */
+void coap_tx_pause(struct coap_tx *tx, uint64_t at_ms, bool on_contact);
+void coap_tx_go(struct coap_tx *tx, uint64_t now_ms);      /* PAUSED or SILENT: send it again now, a fresh cycle */
+void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms); /* it has only now reached the peer: the timer begins again, nothing is sent */
+void coap_peer_contact(struct coap_peer *p, uint64_t now_ms); /* the peer was heard: what waited for that goes */
+void coap_peer_resume(struct coap_peer *p, uint64_t now_ms);  /* the transport is usable again: everything paused or silent goes */
+/* The active tx with that id, or NULL: for ACK and RST. */
+struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid);
+bool coap_peer_clear(const struct coap_peer *p); /* a NON may leave now without overtaking anything */
+
+/* ---- what was received before (RFC 7252 4.2, 4.3, 4.5) ---- */
+
+enum coap_seen_state {
+	COAP_SEEN_NEW,      /* not seen, or the id came back with another token: now remembered */
+	COAP_SEEN_OPEN,     /* a duplicate of one that has had no answer: nothing is to be done */
+	COAP_SEEN_ANSWERED, /* a duplicate: *answer is to be sent again (an ACK, an RST, an empty ACK) */
+	COAP_SEEN_SILENT,   /* a duplicate of a NON, or of one whose answer was given up: nothing */
+	COAP_SEEN_FULL,     /* too many without an answer: not remembered, to be refused */
+};
+#define COAP_DEDUP_MIN 16 /* remembered per direction at least (INTERFACE 4) */
+#define COAP_DEDUP_MAX 64 /* open ones at most */
+/* m is a CON or NON with a code. answer is borrowed until the next call on the peer. */
+enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *m, uint64_t now_ms, const uint8_t **answer, size_t *len);
+/* What duplicates of (mid, token) get from now on; replaces what was kept. final: the exchange is over on this leg and the entry may be
+ * evicted. len 0: nothing is ever sent again (NON). */
+void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, const uint8_t *data, size_t len, bool final);
 
 #endif

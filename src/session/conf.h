@@ -14,16 +14,14 @@ struct profile_conf {
 	double empty_ack_at;
 	int queue, block, oscore;
 	uint64_t queue_max, quota_units_per_min;
-	bool queue_execute;
 };
 extern const struct conf_item profile_items[];
-extern const struct profile_conf profile_builtin; /* the defaults, name NULL */
+const struct profile_conf *profile_builtin(void); /* the defaults, name NULL */
 
 struct device_conf {
 	struct conf_head head;
 	const char *link;
 	const char *external_id, *msisdn, *address;
-	uint64_t cid; /* 0: the link's */
 	const char *profile, *ep;
 	struct conf_texts servers;
 };

@@ -18,6 +18,7 @@ struct sessions_env {
 	struct metrics *metrics;
 	struct alarms *alarms;
 	const char *gateway_id; /* named in 5.08 diagnostics */
+	size_t exchanges_max;   /* open at once in all: above it links are told LINK_OVERLOAD; 0: 100 000 */
 };
 int sessions_new(struct sessions **out, const struct sessions_env *env);
 void sessions_free(struct sessions *s); /* links and servers are still open; detaches every device */

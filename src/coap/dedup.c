@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dedup.c - what one peer has sent before
+ *
+ * A ring per peer with a cap, not a table of every message for its lifetime: the reference shows that the latter alone fills
+ * the memory of a gateway. The ring is made with the first message and freed when its newest entry has left the window, so an
+ * idle peer has none. An entry without an answer is never evicted: its duplicate would be forwarded again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "coap/peer.h"
+
+enum { ENTRY_OPEN, ENTRY_ANSWERED, ENTRY_SILENT };
+
+struct seen {
+	uint64_t at_ms; /* 0: free */
+	uint8_t *answer; /* owned */
+	uint32_t token;  /* hash of the token */
+	uint16_t mid;
+	uint16_t answer_len;
+	uint8_t state;
+	bool final; /* may be evicted */
+	bool con;
+};
+
+struct coap_dedup {
+	struct coap_peer *peer;
+	struct timer timer;
+	uint64_t newest_ms;
+	uint8_t n; /* slots, COAP_DEDUP_MIN to COAP_DEDUP_MAX */
+	struct seen slots[];
+};
+
+static uint32_t token_hash(const uint8_t *token, size_t len)
+{
+	return (uint32_t)map_hash(token, len);
+}
+
+static void drop_answer(struct coap_shared *shared, struct seen *s)
+{
+	shared->answer_bytes -= s->answer_len;
+	free(s->answer);
+	s->answer = NULL;
+	s->answer_len = 0;
+}
+
+static void forget(struct coap_shared *shared, struct seen *s)
+{
+	drop_answer(shared, s);
+	memset(s, 0, sizeof *s);
+}
+
+static void dedup_free(struct coap_peer *p)
+{
+	struct coap_dedup *d = p->dedup;
+
+	if (!d)
+		return;
+	timer_cancel(p->shared->timers, &d->timer);
+	for (unsigned i = 0; i < d->n; i++)
+		drop_answer(p->shared, &d->slots[i]);
+	free(d);
+	p->dedup = NULL;
+}
+
+void coap_peer_fini(struct coap_peer *p)
+{
+	dedup_free(p);
+}
+
+static uint64_t window_ms(const struct coap_params *params, bool con)
+{
+	return con ? coap_exchange_lifetime_ms(params) : coap_non_lifetime_ms(params);
+}
+
+static void on_window_over(struct timer *t, uint64_t now_ms)
+{
+	struct coap_dedup *d = container_of(t, struct coap_dedup, timer);
+	struct coap_peer *p = d->peer;
+	uint64_t until = d->newest_ms + window_ms(p->params, true);
+
+	for (unsigned i = 0; i < d->n && until <= now_ms; i++)
+		if (d->slots[i].at_ms && !d->slots[i].final)
+			until = now_ms + window_ms(p->params, true);
+	if (until > now_ms)
+		timer_set(p->shared->timers, &d->timer, until, on_window_over);
+	else
+		dedup_free(p);
+}
+
+/* More slots when every one is open; false at the cap or without memory. */
+static bool grow(struct coap_peer *p)
+{
+	struct coap_dedup *d = p->dedup;
+	unsigned n = d ? d->n * 2u : COAP_DEDUP_MIN;
+	struct coap_dedup *bigger;
+
+	if (n > COAP_DEDUP_MAX)
+		return false;
+	bigger = calloc(1, sizeof *bigger + n * sizeof bigger->slots[0]);
+	if (!bigger)
+		return false;
+	bigger->peer = p;
+	bigger->n = (uint8_t)n;
+	if (d) {
+		bigger->newest_ms = d->newest_ms;
+		memcpy(bigger->slots, d->slots, d->n * sizeof d->slots[0]);
+		timer_cancel(p->shared->timers, &d->timer);
+		free(d);
+	}
+	p->dedup = bigger;
+	return true;
+}
+
+static struct seen *find(struct coap_dedup *d, uint16_t mid)
+{
+	for (unsigned i = 0; d && i < d->n; i++)
+		if (d->slots[i].at_ms && d->slots[i].mid == mid)
+			return &d->slots[i];
+	return NULL;
+}
+
+/* A free slot, else the oldest that may go. */
+static struct seen *evict(struct coap_peer *p)
+{
+	struct coap_dedup *d = p->dedup;
+	struct seen *oldest = NULL;
+
+	for (unsigned i = 0; d && i < d->n; i++) {
+		struct seen *s = &d->slots[i];
+
+		if (!s->at_ms)
+			return s;
+		if (s->final && (!oldest || s->at_ms < oldest->at_ms))
+			oldest = s;
+	}
+	if (oldest)
+		forget(p->shared, oldest);
+	return oldest;
+}
+
+static enum coap_seen_state repeat(const struct seen *s, const uint8_t **answer, size_t *len)
+{
+	if (s->state == ENTRY_OPEN)
+		return COAP_SEEN_OPEN;
+	if (s->state == ENTRY_SILENT || !s->answer)
+		return COAP_SEEN_SILENT;
+	*answer = s->answer;
+	*len = s->answer_len;
+	return COAP_SEEN_ANSWERED;
+}
+
+enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *m, uint64_t now_ms, const uint8_t **answer, size_t *len)
+{
+	uint32_t token = token_hash(m->token, m->token_len);
+	struct seen *s = find(p->dedup, m->mid);
+
+	if (s && s->token == token && now_ms - s->at_ms < window_ms(p->params, s->con))
+		return repeat(s, answer, len);
+	if (s) /* out of its window, or a device that began again with the same ids */
+		forget(p->shared, s);
+	else
+		s = evict(p);
+	if (!s && grow(p))
+		s = evict(p);
+	if (!s)
+		return COAP_SEEN_FULL;
+	*s = (struct seen){ .at_ms = now_ms ? now_ms : 1, .token = token, .mid = m->mid, .con = m->type == COAP_CON };
+	p->dedup->newest_ms = now_ms;
+	if (!timer_is_set(&p->dedup->timer))
+		timer_set(p->shared->timers, &p->dedup->timer, now_ms + window_ms(p->params, true), on_window_over);
+	return COAP_SEEN_NEW;
+}
+
+static void keep_answer(struct coap_shared *shared, struct seen *s, const uint8_t *data, size_t len)
+{
+	if (shared->answer_bytes + len > shared->answer_bytes_max)
+		return;
+	s->answer = malloc(len);
+	if (!s->answer)
+		return;
+	memcpy(s->answer, data, len);
+	s->answer_len = (uint16_t)len;
+	shared->answer_bytes += len;
+}
+
+void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, const uint8_t *data, size_t len, bool final)
+{
+	struct seen *s = find(p->dedup, mid);
+
+	if (!s || s->token != token_hash(token, token_len))
+		return;
+	drop_answer(p->shared, s);
+	s->state = len ? ENTRY_ANSWERED : ENTRY_SILENT;
+	s->final = final;
+	if (len)
+		keep_answer(p->shared, s, data, len);
+}

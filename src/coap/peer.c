@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peer.c - retransmission, order and NSTART of one leg
+ *
+ * One list per peer: those that hold a place (in flight, paused, silent) stand before those that wait. A place is given back only when
+ * its tx is taken out, so a message that found nobody keeps everything behind it in order. Answers stand in no
+ * queue: they belong to an exchange that is open already.
+ */
+#include "coap/peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+
+#define RANDOM_FACTOR_PERMILLE 1500u /* ACK_RANDOM_FACTOR, RFC 7252 4.8 */
+
+uint64_t coap_transmit_span_ms(const struct coap_params *p)
+{
+	return (uint64_t)p->ack_timeout_ms * ((1u << p->max_retransmit) - 1) * RANDOM_FACTOR_PERMILLE / 1000;
+}
+
+uint64_t coap_transmit_wait_ms(const struct coap_params *p)
+{
+	return (uint64_t)p->ack_timeout_ms * ((2u << p->max_retransmit) - 1) * RANDOM_FACTOR_PERMILLE / 1000;
+}
+
+uint64_t coap_exchange_lifetime_ms(const struct coap_params *p)
+{
+	return coap_transmit_span_ms(p) + 2ull * p->max_latency_ms + p->ack_timeout_ms;
+}
+
+uint64_t coap_non_lifetime_ms(const struct coap_params *p)
+{
+	return coap_transmit_span_ms(p) + p->max_latency_ms;
+}
+
+void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared)
+{
+	*p = (struct coap_peer){ .ops = ops, .params = params, .shared = shared };
+	random_bytes(&p->next_mid, sizeof p->next_mid);
+}
+
+uint16_t coap_peer_mid(struct coap_peer *p)
+{
+	return p->next_mid++;
+}
+
+int coap_tx_set(struct coap_tx *tx, const uint8_t *data, size_t len, enum coap_tx_class klass)
+{
+	uint8_t *copy = malloc(len);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, data, len);
+	free(tx->data);
+	*tx = (struct coap_tx){ .data = copy,
+				.len = (uint16_t)len,
+				.mid = (uint16_t)(data[2] << 8 | data[3]),
+				.klass = (uint8_t)klass,
+				.con = (data[0] >> 4 & 3) == COAP_CON };
+	return 0;
+}
+
+void coap_tx_clear(struct coap_tx *tx)
+{
+	free(tx->data);
+	tx->data = NULL;
+	tx->len = 0;
+}
+
+/* ---- the list ---- */
+
+static bool is_active(const struct coap_tx *tx)
+{
+	return tx->state > COAP_TX_QUEUED;
+}
+
+static bool is_stuck(const struct coap_tx *tx)
+{
+	return tx->state == COAP_TX_PAUSED || tx->state == COAP_TX_SILENT;
+}
+
+/* Only requests and notifications hold places; answers come and go beside them. */
+static bool holds_place(const struct coap_tx *tx)
+{
+	return tx->klass != COAP_TX_ANSWER && is_active(tx);
+}
+
+static void set_state(struct coap_tx *tx, enum coap_tx_state state)
+{
+	struct coap_peer *p = tx->peer;
+	bool held = holds_place(tx), stuck = held && is_stuck(tx);
+
+	tx->state = (uint8_t)state;
+	p->active = (uint8_t)(p->active + holds_place(tx) - held);
+	p->stuck = (uint8_t)(p->stuck + (holds_place(tx) && is_stuck(tx)) - stuck);
+}
+
+static void insert_after(struct coap_peer *p, struct coap_tx *at, struct coap_tx *tx)
+{
+	tx->prev = at;
+	tx->next = at ? at->next : p->head;
+	*(tx->next ? &tx->next->prev : &p->tail) = tx;
+	*(at ? &at->next : &p->head) = tx;
+	tx->peer = p;
+	p->queued++;
+}
+
+static void unlink_tx(struct coap_tx *tx)
+{
+	struct coap_peer *p = tx->peer;
+
+	*(tx->prev ? &tx->prev->next : &p->head) = tx->next;
+	*(tx->next ? &tx->next->prev : &p->tail) = tx->prev;
+	tx->next = tx->prev = NULL;
+	tx->peer = NULL;
+	p->queued--;
+}
+
+static struct coap_tx *queue_place(struct coap_peer *p, enum coap_tx_class klass)
+{
+	struct coap_tx *at = p->tail;
+
+	while (at && at->state == COAP_TX_QUEUED && at->klass > klass)
+		at = at->prev;
+	return at;
+}
+
+static struct coap_tx *first_queued(const struct coap_peer *p)
+{
+	struct coap_tx *tx = p->head;
+
+	while (tx && tx->state != COAP_TX_QUEUED)
+		tx = tx->next;
+	return tx;
+}
+
+/* ---- sending ---- */
+
+static void on_tx_timer(struct timer *t, uint64_t now_ms);
+
+static void start_timer(struct coap_tx *tx, uint64_t now_ms)
+{
+	timer_set(tx->peer->shared->timers, &tx->timer, now_ms + tx->timeout_ms, on_tx_timer);
+}
+
+static uint32_t first_timeout(const struct coap_params *p)
+{
+	return p->ack_timeout_ms + random_below(p->ack_timeout_ms * (RANDOM_FACTOR_PERMILLE - 1000) / 1000 + 1);
+}
+
+/* A NON leaves the peer with its first transmission. */
+static void release_non(struct coap_tx *tx)
+{
+	struct coap_peer *p = tx->peer;
+
+	set_state(tx, COAP_TX_IDLE);
+	unlink_tx(tx);
+	p->ops->gone(p, tx);
+}
+
+static void transmit(struct coap_tx *tx, uint64_t now_ms)
+{
+	struct coap_peer *p = tx->peer;
+	bool again = tx->first_ms != 0;
+	int err;
+
+	set_state(tx, COAP_TX_FLIGHT); /* the transport's events may come from within */
+	if (!again)
+		tx->first_ms = now_ms ? now_ms : 1;
+	else
+		p->shared->retransmissions++;
+	err = p->ops->send(p, tx, again);
+	if (err == -EAGAIN || err == -ENOTCONN) {
+		if (!again)
+			tx->first_ms = 0; /* it has not left */
+		if (tx->state == COAP_TX_FLIGHT)
+			coap_tx_pause(tx, 0, true);
+		return;
+	}
+	if (err) {
+		set_state(tx, COAP_TX_SILENT);
+		p->ops->failed(p, tx, err);
+		return;
+	}
+	if (!tx->con)
+		release_non(tx);
+	else if (tx->state == COAP_TX_FLIGHT && !timer_is_set(&tx->timer))
+		start_timer(tx, now_ms);
+}
+
+static void begin_cycle(struct coap_tx *tx, uint64_t now_ms)
+{
+	tx->retries = 0;
+	tx->timeout_ms = first_timeout(tx->peer->params);
+	timer_cancel(tx->peer->shared->timers, &tx->timer);
+	transmit(tx, now_ms);
+}
+
+static void on_tx_timer(struct timer *t, uint64_t now_ms)
+{
+	struct coap_tx *tx = container_of(t, struct coap_tx, timer);
+	struct coap_peer *p = tx->peer;
+
+	if (tx->state != COAP_TX_FLIGHT) {
+		begin_cycle(tx, now_ms);
+		return;
+	}
+	if (tx->retries >= p->params->max_retransmit) {
+		set_state(tx, COAP_TX_SILENT);
+		p->ops->failed(p, tx, -ETIMEDOUT);
+		return;
+	}
+	tx->retries++;
+	tx->timeout_ms *= 2;
+	transmit(tx, now_ms);
+}
+
+static bool may_leave(const struct coap_peer *p, const struct coap_tx *tx)
+{
+	return tx->con ? p->active < p->params->nstart : !p->stuck;
+}
+
+static void send_queued(struct coap_peer *p, uint64_t now_ms)
+{
+	struct coap_tx *tx = first_queued(p);
+
+	while (tx && may_leave(p, tx)) {
+		begin_cycle(tx, now_ms);
+		tx = first_queued(p);
+	}
+}
+
+void coap_tx_submit(struct coap_peer *p, struct coap_tx *tx, uint64_t now_ms)
+{
+	if (tx->klass == COAP_TX_ANSWER) {
+		insert_after(p, NULL, tx);
+		begin_cycle(tx, now_ms);
+		return;
+	}
+	insert_after(p, queue_place(p, tx->klass), tx);
+	tx->state = COAP_TX_QUEUED;
+	send_queued(p, now_ms);
+}
+
+void coap_tx_remove(struct coap_tx *tx, uint64_t now_ms)
+{
+	struct coap_peer *p = tx->peer;
+
+	if (!p)
+		return;
+	timer_cancel(p->shared->timers, &tx->timer);
+	set_state(tx, COAP_TX_IDLE);
+	unlink_tx(tx);
+	send_queued(p, now_ms);
+}
+
+void coap_tx_pause(struct coap_tx *tx, uint64_t at_ms, bool on_contact)
+{
+	if (!tx->peer || tx->state == COAP_TX_QUEUED)
+		return;
+	timer_cancel(tx->peer->shared->timers, &tx->timer);
+	set_state(tx, COAP_TX_PAUSED);
+	tx->on_contact = on_contact;
+	if (at_ms)
+		timer_set(tx->peer->shared->timers, &tx->timer, at_ms, on_tx_timer);
+}
+
+void coap_tx_go(struct coap_tx *tx, uint64_t now_ms)
+{
+	if (tx->peer && is_stuck(tx))
+		begin_cycle(tx, now_ms);
+}
+
+void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms)
+{
+	if (!tx->peer || tx->state == COAP_TX_QUEUED)
+		return;
+	set_state(tx, COAP_TX_FLIGHT);
+	timer_cancel(tx->peer->shared->timers, &tx->timer);
+	start_timer(tx, now_ms);
+}
+
+/* begin_cycle may take the tx, or any other, out of the list, so each round looks for the next from the start. A tx that is
+ * paused again by its own transport in this call has a first_ms or stays paused: `most` bounds the rounds. */
+static void go_all(struct coap_peer *p, uint64_t now_ms, bool contact_only)
+{
+	struct coap_tx *list[16];
+	size_t n = 0;
+
+	for (struct coap_tx *tx = p->head; tx && n < sizeof list / sizeof *list; tx = tx->next)
+		if (is_stuck(tx) && (!contact_only || (tx->state == COAP_TX_PAUSED && tx->on_contact)))
+			list[n++] = tx;
+	for (size_t i = 0; i < n; i++) {
+		struct coap_tx *tx = p->head;
+
+		while (tx && tx != list[i])
+			tx = tx->next;
+		if (tx)
+			coap_tx_go(tx, now_ms);
+	}
+}
+
+void coap_peer_contact(struct coap_peer *p, uint64_t now_ms)
+{
+	if (p->head)
+		go_all(p, now_ms, true);
+}
+
+void coap_peer_resume(struct coap_peer *p, uint64_t now_ms)
+{
+	if (p->head)
+		go_all(p, now_ms, false);
+}
+
+struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid)
+{
+	for (struct coap_tx *tx = p->head; tx && is_active(tx); tx = tx->next)
+		if (tx->con && tx->mid == mid && tx->first_ms)
+			return tx;
+	return NULL;
+}
+
+bool coap_peer_clear(const struct coap_peer *p)
+{
+	return !p->stuck && !first_queued(p);
+}

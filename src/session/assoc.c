@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assoc.c - one device at one server, and the north leg of the message layer */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+void assoc_send(struct assoc *a, const uint8_t *data, size_t len)
+{
+	(void)north_assoc_send(a->north, data, len); /* what is lost here the peer asks for again */
+}
+
+void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid)
+{
+	const uint8_t m[4] = { (uint8_t)(1 << 6 | type << 4), 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+
+	assoc_send(a, m, sizeof m);
+}
+
+static struct assoc *assoc_of_peer(struct coap_peer *p)
+{
+	return container_of(p, struct assoc, peer);
+}
+
+/* A full socket buffer is a lost datagram: the timer repeats it. */
+static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
+{
+	int err = north_assoc_send(assoc_of_peer(p)->north, tx->data, tx->len);
+
+	(void)again;
+	return err == -EAGAIN ? 0 : err;
+}
+
+/* The duplicate window at the server is over: a message sent again is a new one to it (INTERFACE 4, "in doubt"). */
+static bool is_stale(const struct assoc *a, const struct coap_tx *tx)
+{
+	return clock_now_ms() - tx->first_ms >= coap_exchange_lifetime_ms(&a->srv->params);
+}
+
+static void renew_mid(struct assoc *a, struct coap_tx *tx)
+{
+	tx->mid = coap_peer_mid(&a->peer);
+	tx->data[2] = (uint8_t)(tx->mid >> 8);
+	tx->data[3] = (uint8_t)tx->mid;
+	tx->first_ms = 0;
+	count(a->dev->all, C_IN_DOUBT);
+}
+
+static void silent_exchange(struct assoc *a, struct exchange *x)
+{
+	if (!is_stale(a, &x->tx)) {
+		assoc_set_silent(a);
+	} else if (x->oscore || x->in_doubt || x->over) {
+		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT);
+	} else {
+		x->in_doubt = true;
+		renew_mid(a, &x->tx);
+		assoc_set_silent(a);
+	}
+}
+
+static void silent_note(struct assoc *a, struct note *n)
+{
+	if (is_stale(a, &n->tx)) {
+		if (n->oscore || n->until_ms <= clock_now_ms()) {
+			count(a->dev->all, C_HOLD_DROPPED);
+			coap_tx_remove(&n->tx, clock_now_ms());
+			note_free(n);
+			return;
+		}
+		renew_mid(a, &n->tx);
+	}
+	assoc_set_silent(a);
+}
+
+static void north_failed(struct coap_peer *p, struct coap_tx *tx, int err)
+{
+	struct assoc *a = assoc_of_peer(p);
+
+	if (tx->kind == TX_ANSWER) { /* the server does not want it any more */
+		answer_acked(tx);
+		return;
+	}
+	if (tx->kind == TX_NOTE) {
+		struct note *n = container_of(tx, struct note, tx);
+
+		if (err == -ETIMEDOUT) {
+			silent_note(a, n);
+		} else {
+			count(a->dev->all, C_HOLD_DROPPED);
+			coap_tx_remove(tx, clock_now_ms());
+			note_free(n);
+		}
+	} else if (err == -ETIMEDOUT) {
+		silent_exchange(a, container_of(tx, struct exchange, tx));
+	} else {
+		exchange_fail_soon(container_of(tx, struct exchange, tx), COAP_BAD_GATEWAY);
+	}
+}
+
+static void north_gone(struct coap_peer *p, struct coap_tx *tx)
+{
+	(void)p;
+	if (tx->kind == TX_NOTE)
+		note_free(container_of(tx, struct note, tx));
+}
+
+const struct coap_peer_ops assoc_peer_ops = { north_send, north_failed, north_gone };
+
+struct assoc *assoc_get(struct device *d, struct server *srv)
+{
+	struct assoc *a = d->assocs;
+	int err;
+
+	while (a && a->srv != srv)
+		a = a->next;
+	if (a)
+		return a;
+	a = calloc(1, sizeof *a);
+	if (!a)
+		return NULL;
+	a->dev = d;
+	a->srv = srv;
+	coap_peer_init(&a->peer, &assoc_peer_ops, &srv->params, &d->all->shared);
+	err = north_assoc_open(&a->north, srv->north, d->conf->head.name, 0, a);
+	if (err) {
+		log_ev(LOG_WARNING, ROOM, "assoc.failed", LF_STR("dev", d->conf->head.name), LF_STR("server", srv->conf->head.name),
+		       LF_STR("reason", strerror(-err)));
+		free(a);
+		return NULL;
+	}
+	a->next = d->assocs;
+	d->assocs = a;
+	return a;
+}
+
+static void end_exchanges(struct exchange *x, const struct assoc *a)
+{
+	while (x) {
+		struct exchange *next = x->next;
+
+		if (x->assoc == a)
+			exchange_free(x);
+		x = next;
+	}
+}
+
+void assoc_close(struct assoc *a)
+{
+	struct coap_tx *tx;
+
+	relations_drop(a);
+	end_exchanges(a->dev->up, a);
+	end_exchanges(a->dev->down, a);
+	while ((tx = a->peer.head)) { /* only notifications are left */
+		timer_cancel(a->dev->all->env.timers, &tx->timer);
+		a->peer.params = &(const struct coap_params){ .nstart = 0 }; /* nothing moves up */
+		coap_tx_remove(tx, 0);
+		note_free(container_of(tx, struct note, tx));
+	}
+	assoc_clear_silent(a);
+	coap_peer_fini(&a->peer);
+	north_assoc_close(a->north);
+	free(a->reg);
+	free(a);
+}

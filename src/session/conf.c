@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf.c - keys of profiles and devices, and what must hold between them and the rest */
+#include "session/conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/map.h"
+#include "link/link.h"
+#include "north/north.h"
+
+static const char *const queue_words[] = { "gateway", "scef", "off", NULL };
+static const char *const block_words[] = { "pass", "clamp", "assemble", "refuse", NULL };
+static const char *const oscore_words[] = { "auto", "require", "off", NULL };
+static const char *const dtls_words[] = { "relay", "terminate", "off", NULL };
+
+#define P struct profile_conf
+const struct conf_item profile_items[] = {
+	CONF_UINT(P, mtu, 1358, 64, 1600, .unit = "octets", .help = "largest unit towards and from the device"),
+	CONF_UINT(P, ack_timeout_s, 15, 1, 300, .unit = "s", .help = "ACK_TIMEOUT of the south leg"),
+	CONF_UINT(P, max_retransmit, 4, 0, 8, .help = "MAX_RETRANSMIT of the south leg"),
+	CONF_UINT(P, nstart, 1, 1, 16, .help = "confirmable requests to the device in flight at once"),
+	CONF_REAL(P, empty_ack_at, 0.6, 0.05, 1, .help = "part of ack_timeout_s after which an empty ACK leaves when there is no answer"),
+	CONF_WORD(P, queue, "gateway", queue_words, .unbuilt = 1u << QUEUE_SCEF, .help = "who keeps requests for a device that is not reachable"),
+	CONF_UINT(P, queue_max, 64, 1, 200, .help = "requests on their way to the device; above it 4.29"),
+	CONF_UINT(P, quota_units_per_min, 600, 1, 10000000, .unit = "1/min",
+		  .help = "units taken from the device; above it CON requests get 4.29 and the rest is dropped"),
+	CONF_WORD(P, block, "pass", block_words, .unbuilt = 1u << BLOCK_CLAMP | 1u << BLOCK_ASSEMBLE,
+		  .help = "block-wise transfers: passed block by block, or refused"),
+	CONF_WORD(P, oscore, "auto", oscore_words, .unbuilt = 1u << OSCORE_REQUIRE | 1u << OSCORE_OFF, .help = "OSCORE messages pass unchanged"),
+	{ .name = "dtls", .absent = true, .type = CONF_TYPE_WORD, .words = dtls_words, .help = "DTLS records of the device" },
+	CONF_LATER("awake_window_s", .help = "how long the device listens after it was heard"),
+	CONF_LATER("queue_execute", .help = "whether Execute may wait for a sleeper"),
+	CONF_LATER("units_per_window", .help = "budget of the device"),
+	CONF_LATER("window_s", .help = "window of the budget"),
+	CONF_LATER("oscore_reblock", .help = "the device takes outer block-wise transfer"),
+	CONF_LATER("proxy_allow", .help = "where a device may ask to be proxied to"),
+	CONF_END,
+};
+#undef P
+
+static const struct profile_conf builtin = {
+	.mtu = 1358, .ack_timeout_s = 15, .max_retransmit = 4, .nstart = 1, .empty_ack_at = 0.6, .queue = QUEUE_GATEWAY, .block = BLOCK_PASS,
+	.oscore = OSCORE_AUTO, .queue_max = 64, .quota_units_per_min = 600,
+};
+const struct profile_conf *profile_builtin(void)
+{
+	return &builtin;
+}
+
+#define D struct device_conf
+const struct conf_item device_items[] = {
+	CONF_TEXT(D, link, NULL, .required = true, .reload = CONF_DEVICE, .help = "name of the link that reaches it"),
+	CONF_TEXT(D, external_id, NULL, .reload = CONF_DEVICE, .help = "identity on a t8 link: local@domain"),
+	CONF_TEXT(D, msisdn, NULL, .reload = CONF_DEVICE, .help = "identity on a t8 link: digits"),
+	CONF_TEXT(D, address, NULL, .reload = CONF_DEVICE, .help = "identity on a udp link: HOST (whatever port it sends from) or HOST:PORT"),
+	CONF_TEXT(D, profile, NULL, .help = "name of a profile; the built-in one when absent"),
+	CONF_TEXT(D, ep, NULL, .help = "endpoint name: checked when the device gives one, inserted north when it does not"),
+	CONF_TEXTS(D, servers, .help = "servers it may talk to, the first is the default; the first management server when absent"),
+	CONF_LATER("cid", .help = "identity on a modem link"),
+	CONF_LATER("bootstrap_server", .help = "server of role bootstrap"),
+	CONF_LATER("psk_identity", .help = "identity towards servers with security psk"),
+	CONF_LATER("psk_key", .help = "key for it"),
+	CONF_LATER("cert_file", .help = "certificate towards servers with security x509"),
+	CONF_LATER("key_file", .help = "its key"),
+	CONF_LATER("oscore", .help = "OSCORE identities"),
+	CONF_END,
+};
+#undef D
+
+/* ---- across keys ---- */
+
+static const void *find_named(const struct conf_list *l, const char *name)
+{
+	for (size_t i = 0; name && i < l->n; i++) {
+		const struct conf_head *h = l->v[i];
+
+		if (h->name && strcmp(h->name, name) == 0)
+			return h;
+	}
+	return NULL;
+}
+
+/* Seen texts, to find the second use of one. */
+struct seen {
+	struct map_node node;
+	const char *space, *text;
+	const struct device_conf *dev;
+};
+struct seen_key {
+	const char *space, *text;
+};
+
+static bool seen_equal(const struct map_node *n, const void *key, size_t len)
+{
+	const struct seen *s = container_of(n, struct seen, node);
+	const struct seen_key *k = key;
+
+	(void)len;
+	return strcmp(s->space, k->space) == 0 && strcmp(s->text, k->text) == 0;
+}
+
+/* The device that used text before in this space (a link, or the endpoint names); NULL: the first, now remembered. */
+static const struct device_conf *seen_before(struct map *m, struct seen *slot, const char *space, const char *text, const struct device_conf *d)
+{
+	struct seen_key k = { space, text };
+	uint64_t hash = map_hash(text, strlen(text)) ^ map_hash(space, strlen(space));
+	struct map_node *n = map_find(m, hash, seen_equal, &k, sizeof k);
+
+	if (n)
+		return container_of(n, struct seen, node)->dev;
+	*slot = (struct seen){ .space = space, .text = text, .dev = d };
+	(void)map_add(m, &slot->node, hash);
+	return NULL;
+}
+
+struct identity_key {
+	const char *key, *text;
+};
+
+static unsigned identities(const struct device_conf *d, struct identity_key *id)
+{
+	const struct identity_key all[] = { { "external_id", d->external_id }, { "msisdn", d->msisdn }, { "address", d->address } };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i].text) {
+			*id = all[i];
+			n++;
+		}
+	return n;
+}
+
+static bool is_external_id(const char *s)
+{
+	const char *at = strchr(s, '@');
+
+	return at && at != s && at[1] && !strchr(at + 1, '@') && strlen(s) <= 254;
+}
+
+static bool is_msisdn(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n >= 1 && n <= 15 && !s[n];
+}
+
+static void check_identity(struct conf_load *load, const struct device_conf *d, const struct link_conf *l, const struct identity_key *id)
+{
+	const char *type = link_type_words[l->type];
+	bool t8 = strcmp(type, "t8") == 0, udp = strcmp(type, "udp") == 0;
+	struct addr a;
+
+	if ((t8 && strcmp(id->key, "address") == 0) || (udp && strcmp(id->key, "address") != 0))
+		conf_fault(load, d, id->key, -1, "is no identity on link \"%s\", which is of type %s", l->head.name, type);
+	else if (strcmp(id->key, "external_id") == 0 && !is_external_id(id->text))
+		conf_fault(load, d, "external_id", -1, "\"%s\" is not of the form local@domain", id->text);
+	else if (strcmp(id->key, "msisdn") == 0 && !is_msisdn(id->text))
+		conf_fault(load, d, "msisdn", -1, "\"%s\" is not a number of 1 to 15 digits without +", id->text);
+	else if (strcmp(id->key, "address") == 0 && addr_parse(&a, id->text, false))
+		conf_fault(load, d, "address", -1, "\"%s\" is not HOST or HOST:PORT with a numeric address", id->text);
+}
+
+static void check_device(struct conf_load *load, const struct device_conf *d, const struct conf_list *links, const struct conf_list *servers,
+			 const struct conf_list *profiles)
+{
+	const struct link_conf *l = find_named(links, d->link);
+	struct identity_key id;
+	unsigned n = identities(d, &id);
+
+	if (d->link && !l)
+		conf_fault(load, d, "link", -1, "no link is named \"%s\"", d->link);
+	if (n != 1)
+		conf_fault(load, d, NULL, -1, n ? "has more than one identity" : "has no identity: external_id, msisdn or address");
+	else if (l)
+		check_identity(load, d, l, &id);
+	if (d->profile && !find_named(profiles, d->profile))
+		conf_fault(load, d, "profile", -1, "no profile is named \"%s\"", d->profile);
+	for (size_t i = 0; i < d->servers.n; i++)
+		if (!find_named(servers, d->servers.v[i]))
+			conf_fault(load, d, "servers", (int)i, "no server is named \"%s\"", d->servers.v[i]);
+	if (!d->servers.n && !servers->n)
+		conf_fault(load, d, NULL, -1, "there is no server for it");
+	if (d->ep && (!*d->ep || strlen(d->ep) > 128))
+		conf_fault(load, d, "ep", -1, "must have 1 to 128 octets");
+}
+
+static void check_unique(struct conf_load *load, const struct conf_list *devices)
+{
+	struct seen *slots = calloc(devices->n * 2 + 1, sizeof *slots);
+	struct map m = { 0 };
+
+	for (size_t i = 0; slots && i < devices->n; i++) {
+		const struct device_conf *d = devices->v[i], *other;
+		struct identity_key id;
+
+		if (d->link && identities(d, &id) == 1 && (other = seen_before(&m, &slots[2 * i], d->link, id.text, d)))
+			conf_fault(load, d, id.key, -1, "\"%s\" is the identity of \"%s\" at %s:%u already", id.text, other->head.name,
+				   other->head.at.file, other->head.at.line);
+		if (d->ep && (other = seen_before(&m, &slots[2 * i + 1], "", d->ep, d)))
+			conf_fault(load, d, "ep", -1, "\"%s\" is the endpoint name of \"%s\" at %s:%u already", d->ep, other->head.name,
+				   other->head.at.file, other->head.at.line);
+	}
+	map_fini(&m);
+	free(slots);
+}
+
+void session_check(struct conf_load *load, const struct conf_list *links, const struct conf_list *servers, const struct conf_list *profiles,
+		   const struct conf_list *devices)
+{
+	for (size_t i = 0; i < devices->n; i++)
+		check_device(load, devices->v[i], links, servers, profiles);
+	check_unique(load, devices);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* device.c - who a device is, its south leg, its quota */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+#define RETRY_MS 5000u     /* first wait after a refusal of the link, doubled to the third */
+#define REFUSALS_MAX 3
+
+const char *device_name(const struct device *d)
+{
+	return d->conf->head.name;
+}
+
+uint32_t device_mtu(const struct device *d)
+{
+	uint32_t mtu = (uint32_t)d->profile->conf->mtu;
+
+	return d->link_mtu && d->link_mtu < mtu ? d->link_mtu : mtu;
+}
+
+/* ---- endpoint names ---- */
+
+const char *device_ep(const struct device *d)
+{
+	return d->conf->ep ? d->conf->ep : d->ep_learned;
+}
+
+static bool ep_equal(const struct map_node *n, const void *key, size_t len)
+{
+	const char *ep = device_ep(container_of(n, struct device, by_ep));
+
+	return strlen(ep) == len && memcmp(ep, key, len) == 0;
+}
+
+struct device *sessions_find_ep(const struct sessions *s, const void *ep, size_t len)
+{
+	struct map_node *n = map_find(&s->eps, map_hash(ep, len), ep_equal, ep, len);
+
+	return n ? container_of(n, struct device, by_ep) : NULL;
+}
+
+void device_forget_ep(struct device *d)
+{
+	if (d->has_ep)
+		map_remove(&d->all->eps, &d->by_ep);
+	d->has_ep = false;
+	free(d->ep_learned);
+	d->ep_learned = NULL;
+}
+
+int device_index_ep(struct device *d)
+{
+	const char *ep = device_ep(d);
+	int err;
+
+	if (!ep || d->has_ep)
+		return 0;
+	err = map_add(&d->all->eps, &d->by_ep, map_hash(ep, strlen(ep)));
+	d->has_ep = !err;
+	return err;
+}
+
+/* A record without ep: the name that the device registers with is its own as long as nobody else has it. */
+int device_learn_ep(struct device *d, const struct coap_text *ep)
+{
+	char *name = strndup(ep->p, ep->len);
+
+	if (!name)
+		return -ENOMEM;
+	device_forget_ep(d);
+	d->ep_learned = name;
+	return device_index_ep(d);
+}
+
+/* ---- quota: units per minute, as a theoretical arrival time with one minute of burst ---- */
+
+bool device_within_quota(struct device *d)
+{
+	uint64_t now_us = clock_now_ms() * 1000, at = d->quota_us > now_us ? d->quota_us : now_us;
+
+	if (at - now_us > 60000000u - d->profile->quota_step_us)
+		return false;
+	d->quota_us = at + d->profile->quota_step_us;
+	return true;
+}
+
+/* ---- south leg ---- */
+
+static struct link_down down_of(enum link_class klass)
+{
+	return (struct link_down){ .klass = klass, .port_ue = -1, .port_scef = -1 };
+}
+
+static void note_down(struct device *d)
+{
+	d->units_down++;
+	d->last_down_wall_ms = clock_wall_ms();
+}
+
+void device_send(struct device *d, const uint8_t *data, size_t len)
+{
+	struct link_down how = down_of(LINK_ANSWER);
+
+	if (d->at && d->link->ops->send(d->at, &how, data, len) == 0)
+		note_down(d);
+}
+
+void device_send_empty(struct device *d, enum coap_type type, uint16_t mid)
+{
+	const uint8_t m[4] = { (uint8_t)(1 << 6 | type << 4), 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+
+	device_send(d, m, sizeof m);
+}
+
+static struct device *device_of_peer(struct coap_peer *p)
+{
+	return container_of(p, struct device, south);
+}
+
+static uint32_t tx_id(struct device *d, struct coap_tx *tx)
+{
+	if (!tx->id)
+		tx->id = ++d->next_tx_id ? d->next_tx_id : ++d->next_tx_id;
+	return tx->id;
+}
+
+static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
+{
+	struct device *d = device_of_peer(p);
+	struct link_down how = down_of(tx->kind == TX_ANSWER ? LINK_ANSWER : LINK_REQUEST);
+	int err;
+
+	if (!d->at)
+		return -ENOTCONN;
+	how.again = again;
+	how.answer_expected = tx->kind != TX_ANSWER;
+	how.id = tx->con ? tx_id(d, tx) : 0;
+	if (tx->kind != TX_ANSWER)
+		how.deadline_ms = container_of(tx, struct exchange, tx)->deadline_ms;
+	err = d->link->ops->send(d->at, &how, tx->data, tx->len);
+	if (!err)
+		note_down(d);
+	return err;
+}
+
+static void south_failed(struct coap_peer *p, struct coap_tx *tx, int err)
+{
+	(void)p;
+	if (tx->kind == TX_ANSWER) {
+		answer_acked(tx);
+		return;
+	}
+	if (err == -EMSGSIZE)
+		exchange_fail_soon(container_of(tx, struct exchange, tx), COAP_TOO_LARGE);
+	else if (err != -ETIMEDOUT)
+		exchange_fail_soon(container_of(tx, struct exchange, tx), COAP_BAD_GATEWAY);
+	else
+		exchange_fail_soon(container_of(tx, struct exchange, tx), COAP_GATEWAY_TIMEOUT);
+}
+
+static void south_gone(struct coap_peer *p, struct coap_tx *tx)
+{
+	(void)p;
+	(void)tx; /* of an exchange, which waits for its answer */
+}
+
+const struct coap_peer_ops device_peer_ops = { south_send, south_failed, south_gone };
+
+/* ---- what the link tells of a unit on its way down ---- */
+
+static struct coap_tx *find_tx(const struct device *d, uint32_t id)
+{
+	for (struct coap_tx *tx = d->south.head; tx; tx = tx->next)
+		if (tx->id == id)
+			return tx;
+	return NULL;
+}
+
+static bool is_execute(const struct exchange *x)
+{
+	struct coap_msg m;
+
+	return coap_parse(&m, x->tx.data, x->tx.len) == 0 && m.code == COAP_POST && !m.payload_len;
+}
+
+/* Not reachable: wait for its time or for the device, unless the profile wants no queue. */
+static void on_asleep(struct device *d, struct coap_tx *tx, uint64_t retry_at_ms)
+{
+	d->asleep = true;
+	if (tx->kind != TX_ANSWER) {
+		struct exchange *x = container_of(tx, struct exchange, tx);
+		uint64_t now = clock_now_ms();
+
+		if (d->profile->conf->queue == QUEUE_OFF || is_execute(x)) {
+			exchange_fail(x, COAP_UNAVAILABLE, retry_at_ms > now ? (uint32_t)((retry_at_ms - now + 999) / 1000) : 60, "asleep");
+			return;
+		}
+	}
+	coap_tx_pause(tx, retry_at_ms, true);
+}
+
+static void on_temporary(struct coap_tx *tx, uint64_t retry_at_ms)
+{
+	uint64_t now = clock_now_ms();
+
+	if (++tx->refusals > REFUSALS_MAX) {
+		if (tx->kind != TX_ANSWER)
+			exchange_fail(container_of(tx, struct exchange, tx), COAP_GATEWAY_TIMEOUT, 0, "link");
+		return;
+	}
+	if (retry_at_ms < now)
+		retry_at_ms = now + (RETRY_MS << (tx->refusals - 1));
+	coap_tx_pause(tx, retry_at_ms, true);
+}
+
+static void on_failed(struct device *d, struct coap_tx *tx, const struct link_down_event *ev)
+{
+	uint8_t code = COAP_BAD_GATEWAY;
+
+	count(d->all, C_DOWN_FAILED);
+	switch (ev->cause) {
+	case LINK_CAUSE_ASLEEP:
+		on_asleep(d, tx, ev->retry_at_ms);
+		return;
+	case LINK_CAUSE_TEMPORARY:
+	case LINK_CAUSE_NO_BEARER:
+		on_temporary(tx, ev->retry_at_ms);
+		return;
+	case LINK_CAUSE_EXPIRED:
+		code = COAP_GATEWAY_TIMEOUT;
+		break;
+	case LINK_CAUSE_TOO_LARGE:
+		code = COAP_TOO_LARGE;
+		break;
+	case LINK_CAUSE_BARRED:
+		code = COAP_UNAVAILABLE;
+		break;
+	default:
+		break;
+	}
+	if (tx->kind == TX_ANSWER)
+		coap_tx_pause(tx, 0, false);
+	else
+		exchange_fail(container_of(tx, struct exchange, tx), code, 0, link_cause_names[ev->cause]);
+}
+
+static void on_link_down(void *arg, struct device *d, const struct link_down_event *ev)
+{
+	struct coap_tx *tx = find_tx(d, ev->id);
+	uint64_t now = clock_now_ms();
+
+	(void)arg;
+	if (!tx || tx->state == COAP_TX_QUEUED)
+		return;
+	log_ev(LOG_DEBUG, ROOM, "down", LF_STR("dev", device_name(d)), LF_UINT("mid", tx->mid), LF_UINT("state", ev->state),
+	       LF_STR("cause", ev->cause ? link_cause_names[ev->cause] : NULL));
+	switch (ev->state) {
+	case LINK_DOWN_BUFFERED: /* the network keeps it: never twice */
+		coap_tx_pause(tx, 0, false);
+		break;
+	case LINK_DOWN_DELIVERED:
+		count(d->all, C_DOWN_OK);
+		if (tx->state == COAP_TX_PAUSED)
+			coap_tx_restart(tx, now);
+		break;
+	case LINK_DOWN_ACKED:
+		count(d->all, C_DOWN_OK);
+		coap_tx_pause(tx, 0, false); /* confirmed below: only the answer is awaited */
+		break;
+	case LINK_DOWN_UNSURE:
+		if (tx->state == COAP_TX_PAUSED)
+			coap_tx_restart(tx, now);
+		break;
+	case LINK_DOWN_FAILED:
+		on_failed(d, tx, ev);
+		break;
+	case LINK_DOWN_SENT:
+		break;
+	}
+}
+
+static void fail_all_down(struct device *d, uint8_t code, const char *why)
+{
+	struct exchange *next;
+
+	for (struct exchange *x = d->down; x; x = next) {
+		next = x->next;
+		if (!x->over)
+			exchange_fail(x, code, 0, why);
+	}
+}
+
+static void on_link_device(void *arg, struct device *d, const struct link_dev_event *ev)
+{
+	(void)arg;
+	switch (ev->kind) {
+	case LINK_DEV_REACHABLE:
+		d->asleep = false;
+		coap_peer_contact(&d->south, clock_now_ms());
+		break;
+	case LINK_DEV_ASLEEP:
+		d->asleep = true;
+		break;
+	case LINK_DEV_MTU:
+		d->link_mtu = ev->value;
+		d->link_mtu_origin = ev->origin;
+		break;
+	case LINK_DEV_BARRED:
+		d->barred = true;
+		log_ev(LOG_WARNING, ROOM, "device.barred", LF_STR("dev", device_name(d)));
+		fail_all_down(d, COAP_UNAVAILABLE, "barred");
+		break;
+	case LINK_DEV_ALLOWED:
+		d->barred = false;
+		break;
+	}
+}
+
+/* Provisioning on first contact needs the store and comes with it. */
+static struct device *on_link_unknown(void *arg, struct link *l, const struct link_identity *id)
+{
+	(void)arg;
+	log_ev(LOG_DEBUG, ROOM, "device.unknown", LF_STR("link", l->conf->head.name), LF_STR("identity", id->text));
+	return NULL;
+}
+
+const struct link_events session_link_events = { session_uplink, on_link_unknown, on_link_down, on_link_device };
+
+void device_detach(struct device *d, bool gone)
+{
+	if (d->at)
+		d->link->ops->detach(d->at, gone);
+	d->at = NULL;
+	d->link = NULL;
+}
+
+void device_free(struct device *d, bool gone)
+{
+	while (d->assocs) {
+		struct assoc *a = d->assocs;
+
+		d->assocs = a->next;
+		assoc_close(a);
+	}
+	device_detach(d, gone);
+	device_forget_ep(d);
+	coap_peer_fini(&d->south);
+	free(d);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exchange.c - one request and what answers it
+ *
+ * The same code serves both directions: the asker is the device or the server, the onward leg is the other one. The asker's own ACK is held
+ * for the real answer as long as its time-out allows (one unit down instead of two), then an empty ACK leaves and the answer
+ * follows as a message of its own. An exchange that was ended by an error stays known for the duplicate window, so that a
+ * late answer is recognised and never given to anybody else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "session/internal.h"
+
+/* ---- lookup by onward token ---- */
+
+struct token_key {
+	const void *owner;
+	uint8_t token[COAP_TOKEN_MAX];
+	uint8_t len;
+};
+
+static uint64_t key_hash(struct token_key *k, const void *owner, const uint8_t *token, size_t len)
+{
+	memset(k, 0, sizeof *k);
+	k->owner = owner;
+	k->len = (uint8_t)len;
+	memcpy(k->token, token, len);
+	return map_hash(k, sizeof *k);
+}
+
+static const void *owner_of(const struct exchange *x)
+{
+	return x->dir == UP ? (const void *)x->assoc : (const void *)x->dev;
+}
+
+static bool exchange_equal(const struct map_node *n, const void *key, size_t len)
+{
+	const struct exchange *x = container_of(n, struct exchange, node);
+	const struct token_key *k = key;
+
+	(void)len;
+	return owner_of(x) == k->owner && x->out_len == k->len && memcmp(x->out, k->token, k->len) == 0;
+}
+
+struct exchange *exchange_find(struct sessions *s, enum direction dir, const void *owner, const uint8_t *token, size_t len)
+{
+	struct token_key k;
+	uint64_t hash = key_hash(&k, owner, token, len);
+	struct map_node *n = map_find(dir == UP ? &s->ups : &s->downs, hash, exchange_equal, &k, sizeof k);
+
+	return n ? container_of(n, struct exchange, node) : NULL;
+}
+
+/* ---- the asker's leg ---- */
+
+static struct coap_peer *asker(struct exchange *x)
+{
+	return x->dir == UP ? &x->dev->south : &x->assoc->peer;
+}
+
+static void send_to_asker(struct exchange *x, const uint8_t *data, size_t len)
+{
+	if (x->dir == UP)
+		device_send(x->dev, data, len);
+	else
+		assoc_send(x->assoc, data, len);
+}
+
+static size_t asker_room(const struct exchange *x)
+{
+	return x->dir == UP ? device_mtu(x->dev) : MESSAGE_MAX;
+}
+
+void exchange_count(struct exchange *x, enum link_result r)
+{
+	if (x->dir == UP && x->counted == LINK_RES_COUNT && x->dev->link) {
+		x->counted = r;
+		link_count(x->dev->link, r);
+	}
+}
+
+/* ---- life ---- */
+
+static void on_timer(struct timer *t, uint64_t now_ms);
+
+static void arm(struct exchange *x)
+{
+	uint64_t at = x->empty_ack_ms && x->empty_ack_ms < x->deadline_ms ? x->empty_ack_ms : x->deadline_ms;
+
+	timer_set(x->dev->all->env.timers, &x->timer, at, on_timer);
+}
+
+struct exchange *exchange_new(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, const struct coap_view *v)
+{
+	struct exchange **list = dir == UP ? &d->up : &d->down, *x = calloc(1, sizeof *x);
+
+	if (!x)
+		return NULL;
+	x->dev = d;
+	x->assoc = a;
+	x->dir = (uint8_t)dir;
+	x->started_ms = clock_now_ms();
+	x->ask_mid = ask->mid;
+	x->ask_len = ask->token_len;
+	memcpy(x->ask, ask->token, ask->token_len);
+	x->ask_con = ask->type == COAP_CON;
+	x->oscore = v->oscore;
+	x->has_no_response = v->has_no_response && v->no_response;
+	x->no_response = v->no_response;
+	x->counted = LINK_RES_COUNT;
+	if (x->ask_con)
+		x->empty_ack_ms = x->started_ms + (dir == UP ? d->profile->empty_ack_ms : NORTH_ACK_MS);
+	x->next = *list;
+	x->link = list;
+	if (x->next)
+		x->next->link = &x->next;
+	*list = x;
+	*(dir == UP ? &d->ups : &d->downs) += 1;
+	*(dir == UP ? &d->all->open_up : &d->all->open_down) += 1;
+	return x;
+}
+
+void exchange_add(struct exchange *x, uint64_t deadline_ms)
+{
+	struct sessions *s = x->dev->all;
+	struct token_key k;
+
+	(void)map_add(x->dir == UP ? &s->ups : &s->downs, &x->node, key_hash(&k, owner_of(x), x->out, x->out_len));
+	x->deadline_ms = deadline_ms;
+	arm(x);
+}
+
+/* A response that the asker does not want may never come: its place is kept for NON_LIFETIME only (RFC 7967). */
+uint64_t exchange_deadline(const struct exchange *x, uint64_t patience_s)
+{
+	const struct coap_params *p = x->dir == UP ? &x->assoc->srv->params : &x->dev->profile->params;
+
+	return x->started_ms + (x->has_no_response ? coap_non_lifetime_ms(p) : patience_s * 1000);
+}
+
+/* No longer open: the caps of the device count it no more. */
+static void mark_over(struct exchange *x)
+{
+	if (x->over)
+		return;
+	x->over = true;
+	x->empty_ack_ms = 0;
+	*(x->dir == UP ? &x->dev->ups : &x->dev->downs) -= 1;
+	*(x->dir == UP ? &x->dev->all->open_up : &x->dev->all->open_down) -= 1;
+}
+
+void exchange_free(struct exchange *x)
+{
+	struct sessions *s = x->dev->all;
+	uint64_t now = clock_now_ms();
+
+	exchange_count(x, LINK_RES_FAILED);
+	mark_over(x);
+	timer_cancel(s->env.timers, &x->timer);
+	*x->link = x->next;
+	if (x->next)
+		x->next->link = x->link;
+	if (x->out_len)
+		map_remove(x->dir == UP ? &s->ups : &s->downs, &x->node);
+	coap_tx_remove(&x->tx, now);
+	coap_tx_clear(&x->tx);
+	if (x->answer) {
+		coap_tx_remove(&x->answer->tx, now);
+		coap_tx_clear(&x->answer->tx);
+		free(x->answer);
+	}
+	free(x->params);
+	free(x);
+}
+
+void answer_acked(struct coap_tx *tx)
+{
+	struct exchange *x = container_of(tx, struct answer, tx)->x;
+
+	timer_set(x->dev->all->env.timers, &x->timer, 1, on_timer);
+	x->deadline_ms = 1;
+}
+
+void answer_done(struct coap_tx *tx)
+{
+	struct exchange *x = container_of(tx, struct answer, tx)->x;
+
+	coap_tx_remove(tx, clock_now_ms());
+	if (!x->fail)
+		exchange_free(x);
+}
+
+/* ---- answering ---- */
+
+/* The type and message id that the answer has on the asker's leg. */
+static void answer_form(struct exchange *x, enum coap_type *type, uint16_t *mid)
+{
+	*type = x->ask_con ? (x->acked ? COAP_CON : COAP_ACK) : COAP_NON;
+	*mid = *type == COAP_ACK ? x->ask_mid : coap_peer_mid(asker(x));
+}
+
+static void submit_separate(struct exchange *x, const uint8_t *data, size_t len)
+{
+	struct answer *a = calloc(1, sizeof *a);
+
+	if (!a)
+		return;
+	a->x = x;
+	if (coap_tx_set(&a->tx, data, len, COAP_TX_ANSWER)) {
+		free(a);
+		return;
+	}
+	a->tx.kind = TX_ANSWER;
+	x->answer = a;
+	coap_tx_submit(asker(x), &a->tx, clock_now_ms());
+}
+
+/* Sends an encoded answer to the asker; true when the exchange has to wait for its confirmation. */
+static bool deliver(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len)
+{
+	if (type == COAP_CON) {
+		submit_separate(x, data, len);
+		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len,
+				   (const uint8_t[]){ 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid }, 4, true);
+		return x->answer != NULL;
+	}
+	send_to_asker(x, data, len);
+	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, data, type == COAP_ACK ? len : 0, true);
+	return false;
+}
+
+static void ack_asker(struct exchange *x, bool final)
+{
+	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid };
+
+	x->empty_ack_ms = 0;
+	if (!x->ask_con) {
+		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, NULL, 0, final);
+		return;
+	}
+	if (!x->acked)
+		send_to_asker(x, ack, sizeof ack);
+	x->acked = true;
+	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack, sizeof ack, final);
+}
+
+static bool suppressed(const struct exchange *x, uint8_t code)
+{
+	return x->has_no_response && x->no_response >> (coap_class(code) - 1) & 1; /* RFC 7967 2.1: 2, 8, 16 */
+}
+
+/* 4.13 says what would fit (RFC 7959 2.9.3). */
+static void build_size_hint(struct coap_builder *b, const struct exchange *x)
+{
+	int szx = coap_block_fit(device_mtu(x->dev), 64);
+
+	if (szx >= 0)
+		coap_build_uint(b, COAP_BLOCK1, (uint32_t)szx);
+	coap_build_uint(b, COAP_SIZE1, device_mtu(x->dev));
+}
+
+static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum coap_type type, uint16_t mid, uint8_t code, uint32_t max_age_s,
+			     const char *why)
+{
+	struct coap_builder b;
+
+	coap_build(&b, buf, size, type, code, mid, x->ask, x->ask_len);
+	if (max_age_s)
+		coap_build_uint(&b, COAP_MAX_AGE, max_age_s);
+	if (code == COAP_TOO_LARGE && x->dir == DOWN)
+		build_size_hint(&b, x);
+	if (why && x->dir == DOWN) /* radio is dear: a device gets the code alone */
+		coap_build_payload(&b, why, strlen(why));
+	return coap_build_end(&b);
+}
+
+/* Told an error: the request is never sent again, a late answer is recognised for one more window. */
+static void linger(struct exchange *x)
+{
+	const struct coap_params *p = x->dir == UP ? &x->assoc->srv->params : &x->dev->profile->params;
+
+	mark_over(x);
+	coap_tx_remove(&x->tx, clock_now_ms());
+	x->deadline_ms = clock_now_ms() + coap_exchange_lifetime_ms(p);
+	arm(x);
+}
+
+void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const char *why)
+{
+	uint8_t buf[256];
+	enum coap_type type;
+	uint16_t mid;
+	long len;
+
+	if (x->over)
+		return;
+	log_ev(LOG_INFO, ROOM, "exchange.failed", LF_STR("dev", device_name(x->dev)), LF_STR("server", x->assoc->srv->conf->head.name),
+	       LF_STR("dir", x->dir == UP ? "up" : "down"), LF_CODE("code", code), LF_STR("reason", why));
+	if (x->rel && !x->cancel && !x->rel->live)
+		relation_end(x->rel);
+	x->fail = code;
+	exchange_count(x, code == COAP_TOO_LARGE ? LINK_RES_TOO_BIG : LINK_RES_FAILED);
+	if (suppressed(x, code)) {
+		ack_asker(x, true);
+	} else {
+		answer_form(x, &type, &mid);
+		len = build_own_answer(x, buf, sizeof buf, type, mid, code, max_age_s, why);
+		if (len > 0)
+			(void)deliver(x, type, buf, (size_t)len);
+	}
+	linger(x);
+}
+
+void exchange_fail_soon(struct exchange *x, uint8_t code)
+{
+	x->fail = x->over ? x->fail : code;
+	timer_set(x->dev->all->env.timers, &x->timer, 1, on_timer);
+}
+
+static const char *fail_text(uint8_t code)
+{
+	return code == COAP_GATEWAY_TIMEOUT ? "no answer" : code == COAP_TOO_LARGE ? "too large for the link" : "refused by the next hop";
+}
+
+static void on_timer(struct timer *t, uint64_t now_ms)
+{
+	struct exchange *x = container_of(t, struct exchange, timer);
+
+	if (x->over && x->deadline_ms <= now_ms) {
+		exchange_free(x);
+		return;
+	}
+	if (!x->over && x->fail) {
+		exchange_fail(x, x->fail, 0, fail_text(x->fail));
+		return;
+	}
+	if (x->empty_ack_ms && x->empty_ack_ms <= now_ms)
+		ack_asker(x, false);
+	if (x->deadline_ms > now_ms)
+		arm(x);
+	else if (x->has_no_response) { /* what answers may be of the class that is not wanted */
+		exchange_count(x, LINK_RES_FORWARDED);
+		exchange_free(x);
+	} else
+		exchange_fail(x, COAP_GATEWAY_TIMEOUT, 0, "no answer");
+}
+
+void exchange_onward_acked(struct exchange *x)
+{
+	coap_tx_remove(&x->tx, clock_now_ms());
+}
+
+/* What an answer means for the observation that it is about. Only requests of servers have one. */
+static void settle_relation(struct exchange *x, const struct coap_msg *m, const struct coap_view *v)
+{
+	bool good = coap_class(m->code) == 2;
+	struct relation *r = x->rel;
+
+	if (!r)
+		return;
+	if (x->cancel ? !v->has_observe : !(good && v->has_observe))
+		relation_end(r); /* clears x->rel */
+	else
+		r->live = true;
+}
+
+static void finish(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len)
+{
+	bool wait = deliver(x, type, data, len);
+
+	exchange_count(x, LINK_RES_ANSWERED);
+	mark_over(x);
+	coap_tx_remove(&x->tx, clock_now_ms());
+	if (!wait) {
+		exchange_free(x);
+		return;
+	}
+	x->deadline_ms = clock_now_ms() + coap_exchange_lifetime_ms(x->dir == UP ? &x->dev->profile->params : &x->assoc->srv->params);
+	arm(x);
+}
+
+void exchange_response(struct exchange *x, const struct coap_msg *m)
+{
+	uint8_t buf[MESSAGE_MAX + 64];
+	struct coap_crossing c = { .to_server = x->dir == DOWN };
+	struct coap_builder b;
+	struct coap_view v;
+	enum coap_type type;
+	uint16_t mid;
+	long len;
+
+	coap_view(&v, m, false);
+	coap_tx_remove(&x->tx, clock_now_ms());
+	if (v.refuse) {
+		exchange_fail(x, v.refuse, 0, "unsafe option in the answer");
+		return;
+	}
+	settle_relation(x, m, &v);
+	if (x->dir == UP)
+		register_answered(x, m);
+	if (suppressed(x, m->code)) {
+		ack_asker(x, true);
+		exchange_count(x, LINK_RES_FORWARDED);
+		exchange_free(x);
+		return;
+	}
+	answer_form(x, &type, &mid);
+	coap_build(&b, buf, asker_room(x) < sizeof buf ? asker_room(x) : sizeof buf, type, m->code, mid, x->ask, x->ask_len);
+	coap_forward_options(&b, m, &c);
+	coap_build_payload(&b, m->payload, m->payload_len);
+	len = coap_build_end(&b);
+	if (len < 0) {
+		count(x->dev->all, C_TOO_BIG);
+		exchange_fail(x, COAP_BAD_GATEWAY, 0, "answer too large for the link");
+		return;
+	}
+	finish(x, type, buf, (size_t)len);
+}
+
+void refuse(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, uint8_t code, const void *options, size_t options_len,
+	    const char *diagnostic)
+{
+	struct coap_peer *p = dir == UP ? &d->south : &a->peer;
+	enum coap_type type = ask->type == COAP_CON ? COAP_ACK : COAP_NON;
+	struct coap_builder b;
+	uint8_t buf[256];
+	long len;
+
+	coap_build(&b, buf, sizeof buf, type, code, type == COAP_ACK ? ask->mid : coap_peer_mid(p), ask->token, ask->token_len);
+	if (options_len) /* encoded already, the first option of the message */
+		write_bytes(&b.w, options, options_len);
+	if (diagnostic)
+		coap_build_payload(&b, diagnostic, strlen(diagnostic));
+	len = coap_build_end(&b);
+	if (len < 0)
+		return;
+	if (dir == UP)
+		device_send(d, buf, (size_t)len);
+	else
+		assoc_send(a, buf, (size_t)len);
+	coap_peer_answered(p, ask->mid, ask->token, ask->token_len, buf, type == COAP_ACK ? (size_t)len : 0, true);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* observe.c - observations of servers (RFC 7641) and the notifications that they bring
+ *
+ * One relation south per relation north, never merged: tokens, OSCORE and cancellation then need no thought. A server that resets
+ * a notification ends its relation here; the device learns it by the RST to its next one, because its token is
+ * then unknown. A notification keeps the device's own type.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+struct rel_key {
+	const void *owner;
+	uint8_t token[COAP_TOKEN_MAX];
+	uint8_t len;
+};
+
+static uint64_t key_of(struct rel_key *k, const void *owner, const uint8_t *token, size_t len)
+{
+	memset(k, 0, sizeof *k);
+	k->owner = owner;
+	k->len = (uint8_t)len;
+	memcpy(k->token, token, len);
+	return map_hash(k, sizeof *k);
+}
+
+static bool south_equal(const struct map_node *n, const void *key, size_t len)
+{
+	const struct relation *r = container_of(n, struct relation, south);
+	const struct rel_key *k = key;
+
+	(void)len;
+	return r->assoc->dev == k->owner && r->ts_len == k->len && memcmp(r->ts, k->token, k->len) == 0;
+}
+
+static bool north_equal(const struct map_node *n, const void *key, size_t len)
+{
+	const struct relation *r = container_of(n, struct relation, north);
+	const struct rel_key *k = key;
+
+	(void)len;
+	return r->assoc == k->owner && r->tn_len == k->len && memcmp(r->tn, k->token, k->len) == 0;
+}
+
+struct relation *relation_find_south(struct sessions *s, const struct device *d, const uint8_t *ts, size_t len)
+{
+	struct rel_key k;
+	uint64_t hash = key_of(&k, d, ts, len);
+	struct map_node *n = map_find(&s->rel_south, hash, south_equal, &k, sizeof k);
+
+	return n ? container_of(n, struct relation, south) : NULL;
+}
+
+struct relation *relation_find_north(struct sessions *s, const struct assoc *a, const uint8_t *tn, size_t len)
+{
+	struct rel_key k;
+	uint64_t hash = key_of(&k, a, tn, len);
+	struct map_node *n = map_find(&s->rel_north, hash, north_equal, &k, sizeof k);
+
+	return n ? container_of(n, struct relation, north) : NULL;
+}
+
+struct relation *relation_new(struct assoc *a, const uint8_t *ts, size_t ts_len, const struct coap_msg *ask)
+{
+	struct sessions *s = a->dev->all;
+	struct relation *r;
+	struct rel_key k;
+
+	if (a->relations_n >= RELATIONS_MAX)
+		return NULL;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return NULL;
+	r->assoc = a;
+	r->ts_len = (uint8_t)ts_len;
+	memcpy(r->ts, ts, ts_len);
+	r->tn_len = ask->token_len;
+	memcpy(r->tn, ask->token, ask->token_len);
+	if (map_add(&s->rel_south, &r->south, key_of(&k, a->dev, ts, ts_len))) {
+		free(r);
+		return NULL;
+	}
+	if (map_add(&s->rel_north, &r->north, key_of(&k, a, r->tn, r->tn_len))) {
+		map_remove(&s->rel_south, &r->south);
+		free(r);
+		return NULL;
+	}
+	r->next = a->relations;
+	a->relations = r;
+	a->relations_n++;
+	return r;
+}
+
+static void forget_in_exchanges(struct relation *r)
+{
+	for (struct exchange *x = r->assoc->dev->down; x; x = x->next)
+		if (x->rel == r)
+			x->rel = NULL;
+}
+
+static struct note *note_of(struct coap_tx *tx)
+{
+	return tx->kind == TX_NOTE ? container_of(tx, struct note, tx) : NULL;
+}
+
+static void forget_in_notes(struct relation *r)
+{
+	for (struct coap_tx *tx = r->assoc->peer.head; tx; tx = tx->next) {
+		struct note *n = note_of(tx);
+
+		if (n && n->rel == r)
+			n->rel = NULL;
+	}
+}
+
+void relation_end(struct relation *r)
+{
+	struct sessions *s = r->assoc->dev->all;
+	struct relation **at = &r->assoc->relations;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	r->assoc->relations_n--;
+	forget_in_exchanges(r);
+	forget_in_notes(r);
+	map_remove(&s->rel_south, &r->south);
+	map_remove(&s->rel_north, &r->north);
+	free(r);
+}
+
+/* Takes out the first queued note that pred wants; NULL when none. */
+typedef bool note_pred_fn(const struct note *n, const void *arg);
+static struct note *take_note(struct assoc *a, note_pred_fn *pred, const void *arg)
+{
+	for (struct coap_tx *tx = a->peer.head; tx; tx = tx->next) {
+		struct note *n = note_of(tx);
+
+		if (!n || !pred(n, arg))
+			continue;
+		coap_tx_remove(tx, clock_now_ms());
+		return n;
+	}
+	return NULL;
+}
+
+static bool waits_of_relation(const struct note *n, const void *arg)
+{
+	return n->rel == arg && n->tx.state != COAP_TX_FLIGHT;
+}
+
+static bool is_expired(const struct note *n, const void *arg)
+{
+	return n->until_ms <= *(const uint64_t *)arg && n->tx.state != COAP_TX_FLIGHT;
+}
+
+static bool is_waiting(const struct note *n, const void *arg)
+{
+	(void)arg;
+	return n->tx.state != COAP_TX_FLIGHT;
+}
+
+static size_t drop_notes(struct assoc *a, note_pred_fn *pred, const void *arg)
+{
+	struct note *n;
+	size_t dropped = 0;
+
+	while ((n = take_note(a, pred, arg))) {
+		note_free(n);
+		dropped++;
+	}
+	return dropped;
+}
+
+void relation_refused(struct relation *r)
+{
+	struct assoc *a = r->assoc;
+
+	count(a->dev->all, C_OBSERVE_RST);
+	drop_notes(a, waits_of_relation, r);
+	relation_end(r);
+}
+
+void relations_drop(struct assoc *a)
+{
+	while (a->relations)
+		relation_end(a->relations);
+}
+
+bool relation_reset(struct assoc *a, uint16_t mid)
+{
+	for (struct relation *r = a->relations; r; r = r->next)
+		for (unsigned i = 0; i < r->mids_n; i++)
+			if (r->mids[i] == mid) {
+				relation_refused(r);
+				return true;
+			}
+	return false;
+}
+
+/* ---- notifications ---- */
+
+void note_free(struct note *n)
+{
+	n->assoc->notes_n--;
+	coap_tx_clear(&n->tx);
+	free(n);
+}
+
+void notes_expire(struct assoc *a)
+{
+	uint64_t now = clock_now_ms();
+
+	*a->dev->all->counters[C_HOLD_DROPPED] += drop_notes(a, is_expired, &now);
+}
+
+static void make_room(struct assoc *a)
+{
+	struct note *n;
+
+	if (a->notes_n < a->srv->conf->hold_max)
+		return;
+	n = take_note(a, is_waiting, NULL);
+	if (n) {
+		note_free(n);
+		count(a->dev->all, C_HOLD_DROPPED);
+	}
+}
+
+static bool hold_note(struct relation *r, const uint8_t *data, size_t len, bool oscore)
+{
+	struct assoc *a = r->assoc;
+	struct note *n = calloc(1, sizeof *n);
+
+	if (!n)
+		return false;
+	if (coap_tx_set(&n->tx, data, len, COAP_TX_REQUEST)) {
+		free(n);
+		return false;
+	}
+	n->tx.kind = TX_NOTE;
+	n->assoc = a;
+	n->rel = r;
+	n->oscore = oscore;
+	n->until_ms = clock_now_ms() + a->srv->conf->hold_s * 1000;
+	make_room(a);
+	a->notes_n++;
+	coap_tx_submit(&a->peer, &n->tx, clock_now_ms());
+	return true;
+}
+
+static void remember_mid(struct relation *r, uint16_t mid)
+{
+	r->mids[r->mids_at] = mid;
+	r->mids_at = (uint8_t)((r->mids_at + 1) % NOTE_MIDS);
+	if (r->mids_n < NOTE_MIDS)
+		r->mids_n++;
+}
+
+static long build_note(struct relation *r, uint8_t *buf, size_t size, const struct coap_msg *m, const struct coap_view *v, uint16_t mid)
+{
+	struct coap_crossing c = { .to_server = true };
+	struct coap_builder b;
+
+	coap_build(&b, buf, size, m->type, v->refuse ? v->refuse : m->code, mid, r->tn, r->tn_len);
+	if (!v->refuse) {
+		coap_forward_options(&b, m, &c);
+		coap_build_payload(&b, m->payload, m->payload_len);
+	}
+	return coap_build_end(&b);
+}
+
+enum link_result notify_north(struct relation *r, const struct coap_msg *m, const struct coap_view *v)
+{
+	struct assoc *a = r->assoc;
+	uint8_t buf[UNIT_MAX + 64];
+	uint16_t mid = coap_peer_mid(&a->peer);
+	long len = build_note(r, buf, sizeof buf, m, v, mid);
+	bool ends = v->refuse || coap_class(m->code) != 2 || !v->has_observe, kept = true;
+
+	if (len < 0)
+		return LINK_RES_TOO_BIG;
+	remember_mid(r, mid);
+	if (m->type == COAP_NON && coap_peer_clear(&a->peer) && north_assoc_is_up(a->north))
+		assoc_send(a, buf, (size_t)len);
+	else
+		kept = hold_note(r, buf, (size_t)len, v->oscore);
+	if (ends) /* RFC 7641 3.2: an error, or an answer without Observe, was the last one */
+		relation_end(r);
+	return kept ? LINK_RES_FORWARDED : LINK_RES_DROPPED;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* register.c - the registration interface as it passes: identity binding, edits, what is known of a registration
+ *
+ * The gateway keeps no registry of its own: the server owns the registration. What is read here serves the identity check, the grammar of later
+ * Updates and the status that people ask for.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+/* Of a Register or Update until the server has answered it. */
+struct reg_params {
+	uint8_t version;
+	bool has_lifetime, has_binding, queue;
+	uint64_t lifetime_s;
+	char binding[8];
+};
+
+#define LIFETIME_DEFAULT_S 86400 /* lt absent */
+
+static uint8_t mismatch(struct device *d, const struct coap_text *ep, const char **why)
+{
+	count(d->all, C_IDENTITY);
+	log_ev(LOG_WARNING, ROOM, "device.identity_mismatch", LF_STR("dev", device_name(d)), LF_BYTES("ep", ep->p, ep->len));
+	alarm_raise(d->all->env.alarms, ALARM_MAJOR, "device.identity_mismatch", device_name(d), "it used an endpoint name that is not its own",
+		    "check the device and its record");
+	*why = "endpoint name of another device";
+	return COAP_BAD_REQUEST;
+}
+
+/* A visible ep must belong to the device (DESIGN 4, step 4). */
+static uint8_t check_ep(struct device *d, const struct coap_text *ep, const char **why)
+{
+	const char *own = d->conf->ep;
+	struct device *holder;
+
+	if (own)
+		return strlen(own) == ep->len && memcmp(own, ep->p, ep->len) == 0 ? 0 : mismatch(d, ep, why);
+	holder = sessions_find_ep(d->all, ep->p, ep->len);
+	if (holder)
+		return holder == d ? 0 : mismatch(d, ep, why);
+	if (ep->len > 128 || memchr(ep->p, 0, ep->len)) {
+		*why = "endpoint name not usable";
+		return COAP_BAD_REQUEST;
+	}
+	return device_learn_ep(d, ep) ? COAP_UNAVAILABLE : 0;
+}
+
+uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, const struct coap_msg *m, const char **why)
+{
+	struct lwm2m_params p;
+
+	if (op != LWM2M_REGISTER && op != LWM2M_BOOTSTRAP && op != LWM2M_BOOTSTRAP_PACK)
+		return 0;
+	lwm2m_read_params(&p, m);
+	if (p.eps > 1) {
+		*why = "more than one ep";
+		return COAP_BAD_REQUEST;
+	}
+	if (p.ep.p)
+		return check_ep(d, &p.ep, why);
+	if (device_ep(d) || !srv->insert_ep)
+		return 0;
+	count(d->all, C_IDENTITY);
+	log_ev(LOG_WARNING, ROOM, "device.no_ep", LF_STR("dev", device_name(d)));
+	*why = "no endpoint name";
+	return COAP_BAD_REQUEST;
+}
+
+struct reg_params *register_params(enum lwm2m_op op, const struct coap_msg *m)
+{
+	struct reg_params *r;
+	struct lwm2m_params p;
+
+	if (op != LWM2M_REGISTER && op != LWM2M_UPDATE)
+		return NULL;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return NULL;
+	lwm2m_read_params(&p, m);
+	r->version = (uint8_t)p.version;
+	r->has_lifetime = p.has_lifetime || op == LWM2M_REGISTER;
+	r->lifetime_s = p.has_lifetime ? p.lifetime_s : LIFETIME_DEFAULT_S;
+	r->queue = p.queue;
+	r->has_binding = p.b.p != NULL;
+	if (p.b.p)
+		memcpy(r->binding, p.b.p, p.b.len < sizeof r->binding ? p.b.len : sizeof r->binding - 1);
+	return r;
+}
+
+int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct assoc *a, enum lwm2m_op op, const struct coap_msg *m)
+{
+	struct lwm2m_edits e = a->srv->edits;
+	enum lwm2m_version version;
+	struct lwm2m_params p;
+	int n;
+
+	e.insert_ep = a->srv->insert_ep ? device_ep(a->dev) : NULL;
+	if (!a->srv->edit && !e.insert_ep)
+		return 0;
+	if (op == LWM2M_REGISTER || op == LWM2M_BOOTSTRAP || op == LWM2M_BOOTSTRAP_PACK) {
+		lwm2m_read_params(&p, m);
+		version = p.version;
+	} else {
+		version = a->reg ? (enum lwm2m_version)a->reg->version : LWM2M_V_UNKNOWN;
+	}
+	n = lwm2m_edit(q, m, op, version, &e);
+	if (n == 1) {
+		c->queries = q->v;
+		c->queries_n = q->n;
+	}
+	return n < 0 ? n : 0;
+}
+
+/* ---- what the server's answer makes of it ---- */
+
+static uint64_t expiry(uint64_t lifetime_s)
+{
+	return lifetime_s ? clock_wall_ms() + lifetime_s * 1000 : 0;
+}
+
+static void take_params(struct registration *r, const struct reg_params *p)
+{
+	if (p->has_lifetime)
+		r->lifetime_s = p->lifetime_s;
+	if (p->has_binding)
+		memcpy(r->binding, p->binding, sizeof r->binding);
+	r->expires_wall_ms = expiry(r->lifetime_s);
+}
+
+static void registered(struct assoc *a, const struct reg_params *p, const struct coap_msg *m)
+{
+	uint8_t location[512];
+	long len = lwm2m_location_of(location, sizeof location, m);
+	struct registration *r;
+
+	relations_drop(a); /* a new registration voids every observation */
+	r = calloc(1, sizeof *r + (len > 0 ? (size_t)len : 0));
+	if (!r)
+		return;
+	free(a->reg);
+	a->reg = r;
+	r->since_wall_ms = clock_wall_ms();
+	r->location_len = len > 0 ? (uint16_t)len : 0;
+	if (len > 0)
+		memcpy(r->location, location, (size_t)len);
+	if (p) {
+		r->version = p->version;
+		r->queue_mode = p->queue;
+		take_params(r, p);
+	}
+	alarm_clear(a->dev->all->env.alarms, "device.identity_mismatch", device_name(a->dev));
+	log_ev(LOG_INFO, ROOM, "registered", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
+	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", r->lifetime_s), LF_STR("binding", r->binding));
+}
+
+static void unregistered(struct assoc *a, const char *why)
+{
+	if (!a->reg)
+		return;
+	free(a->reg);
+	a->reg = NULL;
+	relations_drop(a);
+	log_ev(LOG_INFO, ROOM, "unregistered", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
+	       LF_STR("reason", why));
+}
+
+void register_answered(struct exchange *x, const struct coap_msg *m)
+{
+	struct assoc *a = x->assoc;
+
+	switch (x->op) {
+	case LWM2M_REGISTER:
+		if (m->code == COAP_CREATED)
+			registered(a, x->params, m);
+		break;
+	case LWM2M_UPDATE:
+		if (m->code == COAP_CHANGED && a->reg && x->params)
+			take_params(a->reg, x->params);
+		else if (m->code == COAP_NOT_FOUND)
+			unregistered(a, "not_found");
+		break;
+	case LWM2M_DEREGISTER:
+		if (m->code == COAP_DELETED || m->code == COAP_NOT_FOUND)
+			unregistered(a, "deregistered");
+		break;
+	default:
+		break;
+	}
+}

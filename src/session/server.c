@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c - the servers that sessions talk to, and what happens when one falls silent
+ *
+ * A message that nobody acknowledged keeps its place. It is tried again when anything is heard from its server on any
+ * association; a slow probe with one message at a time finds that out where all are quiet.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "session/internal.h"
+
+struct server *server_by_name(const struct sessions *s, const char *name)
+{
+	struct server *srv = s->servers;
+
+	while (srv && strcmp(srv->conf->head.name, name) != 0)
+		srv = srv->next;
+	return srv;
+}
+
+static void take_conf(struct server *srv, struct north_server *north)
+{
+	const struct server_conf *c = north_server_conf(north);
+
+	srv->north = north;
+	srv->conf = c;
+	srv->keep = true;
+	srv->params = (struct coap_params){ 2000, 100000, 4, (uint8_t)c->nstart };
+	srv->insert_ep = c->insert_ep;
+	srv->edits = (struct lwm2m_edits){
+		.binding = strcmp(c->binding, "keep") == 0 ? NULL : c->binding,
+		.queue_flag = c->queue_flag == SERVER_Q_ADD ? LWM2M_ADD : c->queue_flag == SERVER_Q_REMOVE ? LWM2M_REMOVE : LWM2M_KEEP,
+		.remove_sms = c->sms == SERVER_SMS_REMOVE,
+	};
+	srv->edit = srv->edits.binding || srv->edits.queue_flag != LWM2M_KEEP || srv->edits.remove_sms;
+	(void)server_uri_parse(&srv->uri, c->uri); /* checked when it was loaded */
+}
+
+int servers_configure(struct sessions *s, struct north_server *const *north, size_t n)
+{
+	for (struct server *srv = s->servers; srv; srv = srv->next)
+		srv->keep = false;
+	for (size_t i = 0; i < n; i++) {
+		struct server *srv = server_by_name(s, north_server_conf(north[i])->head.name);
+
+		if (!srv || srv->north != north[i]) {
+			struct server **end = &s->servers;
+
+			srv = calloc(1, sizeof *srv);
+			if (!srv)
+				return -ENOMEM;
+			srv->all = s;
+			while (*end)
+				end = &(*end)->next;
+			*end = srv;
+		}
+		take_conf(srv, north[i]);
+	}
+	return 0;
+}
+
+void server_free(struct server *srv)
+{
+	timer_cancel(srv->all->env.timers, &srv->probe);
+	free(srv);
+}
+
+void servers_sweep(struct sessions *s)
+{
+	struct server **at = &s->servers;
+
+	while (*at) {
+		struct server *srv = *at;
+
+		if (srv->keep) {
+			at = &srv->next;
+			continue;
+		}
+		*at = srv->next;
+		server_free(srv);
+	}
+}
+
+static bool host_is(const struct coap_option *host, const char *name)
+{
+	return name && strlen(name) == host->len && strncasecmp(name, (const char *)host->value, host->len) == 0;
+}
+
+static bool is_named(const struct server *srv, const struct coap_option *host)
+{
+	if (host_is(host, srv->conf->head.name) || host_is(host, srv->uri.host) || host_is(host, srv->conf->server_name))
+		return true;
+	for (size_t i = 0; i < srv->conf->aliases.n; i++)
+		if (host_is(host, srv->conf->aliases.v[i]))
+			return true;
+	return false;
+}
+
+/* INTERFACE 4: Uri-Host selects by name, the host of uri, server_name or aliases; no match: the device's default. */
+struct server *server_choose(const struct device *d, const struct coap_view *v)
+{
+	const struct conf_texts *names = &d->conf->servers;
+	struct server *first = NULL;
+
+	if (!names->n) {
+		for (struct server *srv = d->all->servers; srv; srv = srv->next)
+			if (srv->keep && srv->conf->role == SERVER_MANAGEMENT)
+				return srv;
+		return NULL;
+	}
+	for (size_t i = 0; i < names->n; i++) {
+		struct server *srv = server_by_name(d->all, names->v[i]);
+
+		if (!srv || !srv->keep)
+			continue;
+		if (v->uri_host.value && is_named(srv, &v->uri_host))
+			return srv;
+		if (!first)
+			first = srv;
+	}
+	return first;
+}
+
+/* ---- silence ---- */
+
+static void on_probe(struct timer *t, uint64_t now_ms)
+{
+	struct server *srv = container_of(t, struct server, probe);
+	struct assoc *a = srv->silent;
+
+	if (!a)
+		return;
+	assoc_clear_silent(a); /* it comes back at the end of the list when nobody answers */
+	notes_expire(a);
+	coap_peer_resume(&a->peer, now_ms);
+	if (srv->silent)
+		timer_set(srv->all->env.timers, &srv->probe, now_ms + PROBE_MS, on_probe);
+}
+
+void assoc_set_silent(struct assoc *a)
+{
+	struct assoc **end = &a->srv->silent;
+
+	if (a->is_silent)
+		return;
+	while (*end)
+		end = &(*end)->next_silent;
+	*end = a;
+	a->next_silent = NULL;
+	a->is_silent = true;
+	north_server_silent(a->srv->north);
+	if (!timer_is_set(&a->srv->probe))
+		timer_set(a->srv->all->env.timers, &a->srv->probe, clock_now_ms() + PROBE_MS, on_probe);
+}
+
+void assoc_clear_silent(struct assoc *a)
+{
+	struct assoc **at = &a->srv->silent;
+
+	if (!a->is_silent)
+		return;
+	while (*at != a)
+		at = &(*at)->next_silent;
+	*at = a->next_silent;
+	a->is_silent = false;
+}
+
+void server_back(struct server *srv)
+{
+	struct assoc *list = srv->silent;
+	uint64_t now = clock_now_ms();
+
+	srv->silent = NULL;
+	timer_cancel(srv->all->env.timers, &srv->probe);
+	while (list) {
+		struct assoc *a = list;
+
+		list = a->next_silent;
+		a->is_silent = false;
+		notes_expire(a);
+		coap_peer_resume(&a->peer, now);
+	}
+}

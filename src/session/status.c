@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status.c - what the control room may know of a device */
+#include <string.h>
+
+#include "session/internal.h"
+
+const char *const device_state_names[DEVICE_STATE_COUNT] = { "unknown", "registered", "unregistered", "expired", "barred" };
+const char *const device_reach_names[REACH_COUNT] = { "unknown", "awake", "sleeping" };
+
+static const char *version_text(uint8_t v)
+{
+	return v == LWM2M_V_1_0 ? "1.0" : v == LWM2M_V_1_1 ? "1.1" : v == LWM2M_V_1_2 ? "1.2" : NULL;
+}
+
+static bool is_expired(const struct registration *r)
+{
+	return r->expires_wall_ms && r->expires_wall_ms < clock_wall_ms();
+}
+
+static void server_status(const struct assoc *a, struct device_server_status *st)
+{
+	*st = (struct device_server_status){
+		.name = a->srv->conf->head.name,
+		.port = north_assoc_port(a->north),
+		.observations = a->relations_n,
+		.queued = a->peer.queued,
+	};
+	if (!a->reg)
+		return;
+	st->registered = !is_expired(a->reg);
+	st->lifetime_s = a->reg->lifetime_s;
+	st->expires_wall_ms = a->reg->expires_wall_ms;
+	st->lwm2m = version_text(a->reg->version);
+	st->queue_mode = a->reg->queue_mode;
+	memcpy(st->binding, a->reg->binding, sizeof a->reg->binding);
+}
+
+static enum device_state state_of(const struct device *d)
+{
+	bool expired = false;
+
+	if (d->barred)
+		return DEVICE_BARRED;
+	for (const struct assoc *a = d->assocs; a; a = a->next) {
+		if (a->reg && !is_expired(a->reg))
+			return DEVICE_REGISTERED;
+		expired = expired || a->reg;
+	}
+	return expired ? DEVICE_EXPIRED : d->heard ? DEVICE_UNREGISTERED : DEVICE_UNKNOWN;
+}
+
+void device_status(const struct device *d, struct device_status *st)
+{
+	*st = (struct device_status){
+		.name = device_name(d),
+		.ep = device_ep(d),
+		.link = d->conf->link,
+		.link_type = d->link ? d->link->ops->name : "",
+		.profile = d->profile->conf->head.name,
+		.conf = d->conf,
+		.state = state_of(d),
+		.reach = d->asleep ? REACH_SLEEPING : d->heard ? REACH_AWAKE : REACH_UNKNOWN,
+		.last_up_wall_ms = d->last_up_wall_ms,
+		.last_down_wall_ms = d->last_down_wall_ms,
+		.mtu = device_mtu(d),
+		.mtu_origin = d->link_mtu && d->link_mtu < d->profile->conf->mtu ? d->link_mtu_origin : "profile",
+		.queue = d->downs,
+		.exchanges = (unsigned)d->ups + d->downs,
+		.units_up = d->units_up,
+		.units_down = d->units_down,
+	};
+	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers; a = a->next)
+		server_status(a, &st->servers[st->servers_n++]);
+}
+
+size_t device_link_text(const struct device *d, char *buf, size_t size)
+{
+	return d->at && d->link->ops->describe ? d->link->ops->describe(d->at, buf, size) : 0;
+}

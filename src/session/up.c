@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* up.c - a unit from a device (DESIGN: life of an uplink) */
+#include <errno.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "session/internal.h"
+
+#define BUSY_MAX_AGE_S 60
+
+static uint8_t empty_message(uint8_t m[4], enum coap_type type, uint16_t mid)
+{
+	m[0] = (uint8_t)(1 << 6 | type << 4);
+	m[1] = 0;
+	m[2] = (uint8_t)(mid >> 8);
+	m[3] = (uint8_t)mid;
+	return 4;
+}
+
+size_t max_age_option(uint8_t buf[MAX_AGE_OPTION_SIZE], uint32_t seconds)
+{
+	struct coap_builder b = { writer_of(buf, MAX_AGE_OPTION_SIZE), 0 };
+
+	coap_build_uint(&b, COAP_MAX_AGE, seconds);
+	return writer_len(&b.w);
+}
+
+static enum link_result refuse_up(struct device *d, const struct coap_msg *m, uint8_t code, const char *why)
+{
+	uint8_t age[MAX_AGE_OPTION_SIZE];
+	bool later = code == COAP_TOO_MANY || code == COAP_UNAVAILABLE;
+
+	log_ev(LOG_INFO, ROOM, "uplink.refused", LF_STR("dev", device_name(d)), LF_CODE("code", code), LF_STR("reason", why));
+	refuse(d, NULL, UP, m, code, age, later ? max_age_option(age, BUSY_MAX_AGE_S) : 0, code == COAP_HOP_LIMIT_REACHED ? d->all->env.gateway_id : NULL);
+	return LINK_RES_REFUSED;
+}
+
+/* ---- requests ---- */
+
+static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, uint16_t mid, const uint8_t *token, uint8_t *buf,
+			size_t size)
+{
+	struct coap_crossing c = { .request = true, .to_server = true, .strip_uri_host = a->srv->conf->strip_uri_host };
+	struct lwm2m_queries q;
+	struct coap_builder b;
+
+	if (op != LWM2M_NONE && op != LWM2M_SEND && op != LWM2M_DEREGISTER && register_edit(&q, &c, a, op, m) < 0)
+		return -EMSGSIZE;
+	coap_build(&b, buf, size, m->type, m->code, mid, token, COAP_TOKEN_MAX);
+	coap_forward_options(&b, m, &c);
+	coap_build_payload(&b, m->payload, m->payload_len);
+	return coap_build_end(&b);
+}
+
+static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v)
+{
+	uint8_t buf[UNIT_MAX + 600], token[COAP_TOKEN_MAX];
+	struct exchange *x;
+	long len;
+
+	random_bytes(token, sizeof token);
+	len = build_north(a, op, m, coap_peer_mid(&a->peer), token, buf, sizeof buf);
+	if (len < 0) {
+		refuse_up(d, m, COAP_TOO_LARGE, "too large north");
+		return LINK_RES_TOO_BIG;
+	}
+	x = exchange_new(d, a, UP, m, v);
+	if (!x)
+		return refuse_up(d, m, COAP_UNAVAILABLE, "no memory");
+	if (coap_tx_set(&x->tx, buf, (size_t)len, COAP_TX_REQUEST)) {
+		exchange_count(x, LINK_RES_REFUSED);
+		exchange_free(x);
+		refuse_up(d, m, COAP_UNAVAILABLE, "no memory");
+		return LINK_RES_COUNT;
+	}
+	memcpy(x->out, token, sizeof token);
+	x->out_len = sizeof token;
+	x->op = (uint8_t)op;
+	x->params = register_params(op, m);
+	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
+	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code),
+	       LF_UINT("mid", m->mid), LF_UINT("north_mid", x->tx.mid), LF_UINT("len", len));
+	coap_tx_submit(&a->peer, &x->tx, clock_now_ms());
+	return LINK_RES_COUNT;
+}
+
+static enum link_result on_request(struct device *d, const struct coap_msg *m)
+{
+	const char *why = "";
+	struct coap_view v;
+	struct server *srv;
+	enum lwm2m_op op;
+	struct assoc *a;
+	uint8_t code;
+
+	if (m->code > COAP_IPATCH)
+		return refuse_up(d, m, COAP_METHOD_NOT_ALLOWED, "method");
+	coap_view(&v, m, true);
+	if (v.refuse)
+		return refuse_up(d, m, v.refuse, "option");
+	if (d->ups >= EXCHANGES_MAX)
+		return refuse_up(d, m, COAP_TOO_MANY, "too many open requests");
+	srv = server_choose(d, &v);
+	a = srv ? assoc_get(d, srv) : NULL;
+	if (!a)
+		return refuse_up(d, m, COAP_UNAVAILABLE, "no association");
+	op = v.oscore ? LWM2M_NONE : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
+	code = register_admit(d, srv, op, m, &why);
+	if (code)
+		return refuse_up(d, m, code, why);
+	return forward_up(d, a, op, m, &v);
+}
+
+/* ---- responses ---- */
+
+static void answer_empty(struct device *d, const struct coap_msg *m, enum coap_type type)
+{
+	uint8_t e[4];
+
+	empty_message(e, type, m->mid);
+	if (m->type == COAP_CON || type == COAP_RST)
+		device_send(d, e, sizeof e);
+	coap_peer_answered(&d->south, m->mid, m->token, m->token_len, e, m->type == COAP_CON ? sizeof e : 0, true);
+}
+
+/* A token that means nothing (any more): the device is told to stop (RFC 7641 3.6). */
+static enum link_result reject(struct device *d, const struct coap_msg *m)
+{
+	log_ev(LOG_DEBUG, ROOM, "unknown_token", LF_STR("dev", device_name(d)), LF_CODE("code", m->code), LF_HEX("token", m->token, m->token_len));
+	answer_empty(d, m, COAP_RST);
+	return LINK_RES_DROPPED;
+}
+
+/* A CON or NON with a response code: a separate answer, or a notification. */
+static enum link_result on_response(struct device *d, const struct coap_msg *m)
+{
+	struct exchange *x = exchange_find(d->all, DOWN, d, m->token, m->token_len);
+	struct relation *r = relation_find_south(d->all, d, m->token, m->token_len);
+	enum link_result res;
+	struct coap_view v;
+
+	coap_view(&v, m, false);
+	if (x && !x->over && !(x->cancel && r && v.has_observe)) {
+		answer_empty(d, m, COAP_ACK);
+		exchange_response(x, m);
+		return LINK_RES_FORWARDED;
+	}
+	if (r && (r->live || v.has_observe)) {
+		res = notify_north(r, m, &v);
+		if (res == LINK_RES_FORWARDED)
+			answer_empty(d, m, COAP_ACK);
+		return res;
+	}
+	if (x)
+		count(d->all, C_LATE);
+	return reject(d, m);
+}
+
+static enum link_result on_empty(struct device *d, const struct coap_msg *m)
+{
+	struct coap_tx *tx;
+
+	if (m->type == COAP_CON) { /* CoAP ping */
+		device_send_empty(d, COAP_RST, m->mid);
+		return LINK_RES_FORWARDED;
+	}
+	tx = m->type == COAP_NON ? NULL : coap_peer_find(&d->south, m->mid);
+	if (!tx)
+		return LINK_RES_DROPPED;
+	if (tx->kind == TX_ANSWER)
+		answer_done(tx);
+	else if (m->type == COAP_ACK)
+		exchange_onward_acked(container_of(tx, struct exchange, tx));
+	else
+		exchange_fail(container_of(tx, struct exchange, tx), COAP_BAD_GATEWAY, 0, "reset by the device");
+	return LINK_RES_FORWARDED;
+}
+
+static enum link_result on_piggyback(struct device *d, const struct coap_msg *m)
+{
+	struct coap_tx *tx = coap_peer_find(&d->south, m->mid);
+	struct exchange *x;
+
+	if (!tx || tx->kind != TX_REQUEST)
+		return LINK_RES_DROPPED;
+	x = container_of(tx, struct exchange, tx);
+	if (x->out_len != m->token_len || memcmp(x->out, m->token, m->token_len) != 0)
+		return LINK_RES_DROPPED;
+	exchange_response(x, m);
+	return LINK_RES_FORWARDED;
+}
+
+/* ---- one unit ---- */
+
+static enum link_result on_quota(struct device *d, const struct coap_msg *m)
+{
+	if (m->type == COAP_CON && coap_is_request(m->code))
+		refuse_up(d, m, COAP_TOO_MANY, "quota");
+	return LINK_RES_QUOTA;
+}
+
+static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen, const uint8_t *answer, size_t len, const struct coap_msg *m)
+{
+	if (seen == COAP_SEEN_FULL)
+		return coap_is_request(m->code) ? refuse_up(d, m, COAP_TOO_MANY, "too many open messages") : LINK_RES_DROPPED;
+	if (seen == COAP_SEEN_ANSWERED)
+		device_send(d, answer, len);
+	return LINK_RES_DUPLICATE;
+}
+
+static enum link_result on_malformed(struct device *d, int err, const struct coap_msg *m)
+{
+	uint64_t held;
+
+	if (log_limit(&d->all->bad_limit, clock_now_ms(), 1000, &held))
+		log_ev(LOG_WARNING, ROOM, "malformed", LF_STR("dev", device_name(d)), LF_UINT("held_back", held));
+	if (err != -EPROTO && m->type == COAP_CON)
+		device_send_empty(d, COAP_RST, m->mid);
+	return LINK_RES_MALFORMED;
+}
+
+static enum link_result handle_unit(struct device *d, const uint8_t *data, size_t len)
+{
+	enum coap_seen_state seen;
+	const uint8_t *answer;
+	struct coap_msg m;
+	size_t answer_len;
+	int err;
+
+	if (data[0] >= 0x14 && data[0] <= 0x3f) /* DTLS records: their path comes with the secured transports */
+		return LINK_RES_DROPPED;
+	err = coap_parse(&m, data, len);
+	if (!device_within_quota(d))
+		return err ? LINK_RES_QUOTA : on_quota(d, &m);
+	if (err)
+		return on_malformed(d, err, &m);
+	if (m.code == COAP_EMPTY)
+		return on_empty(d, &m);
+	if (m.type == COAP_ACK || m.type == COAP_RST)
+		return m.type == COAP_ACK ? on_piggyback(d, &m) : LINK_RES_DROPPED;
+	seen = coap_peer_seen(&d->south, &m, clock_now_ms(), &answer, &answer_len);
+	if (seen != COAP_SEEN_NEW)
+		return on_duplicate(d, seen, answer, answer_len, &m);
+	return coap_is_request(m.code) ? on_request(d, &m) : on_response(d, &m);
+}
+
+void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8_t *data, size_t len)
+{
+	struct sessions *s = arg;
+	struct link *l = d->link;
+	enum link_result res;
+
+	if (s->open_up + s->open_down >= s->env.exchanges_max && len) {
+		link_verdict(up, LINK_OVERLOAD);
+		link_count(l, LINK_RES_DROPPED);
+		return;
+	}
+	d->units_up++;
+	d->heard = true;
+	d->asleep = false;
+	d->last_up_wall_ms = clock_wall_ms();
+	*l->bytes_up += len;
+	res = len ? handle_unit(d, data, len) : LINK_RES_FORWARDED;
+	link_verdict(up, res == LINK_RES_MALFORMED ? LINK_MALFORMED : LINK_TAKEN);
+	if (res != LINK_RES_COUNT)
+		link_count(l, res);
+	coap_peer_contact(&d->south, clock_now_ms());
+}
