@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conf.c - keys of the groups gateway, admin and log
  *
- * What can be known without opening anything is checked here, so that `niddgwd -t` finds it; what only a bind or a mkdir
- * can tell is left to control_open() and dir_make().
+ * What can be known without opening anything is checked here, so that `niddgwd -t` finds it; what only a bind or a
+ * mkdir can tell is left to control_open() and dir_make().
  */
 #include "control/conf.h"
 
@@ -16,30 +16,32 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "base/text.h"
 
 static const char *const format_words[] = { "text", "json", NULL };
 
+/* clang-format off: one entry is one key */
 const struct conf_item gateway_items[] = {
 	CONF_TEXT(struct gateway_conf, id, NULL, .reload = CONF_RESTART,
-		.help = "Name of this gateway in topics, logs and diagnostics; absent: the machine's host name."),
+		  .help = "Name of this gateway in topics, logs and diagnostics; absent: the machine's host name."),
 	CONF_TEXT(struct gateway_conf, state_dir, "/var/lib/niddgw", .reload = CONF_RESTART,
-		.help = "What must survive a restart; made when absent, mode 0750."),
+		  .help = "What must survive a restart; made when absent, mode 0750."),
 	CONF_TEXT(struct gateway_conf, run_dir, "/run/niddgw", .reload = CONF_RESTART,
-		.help = "Where the control socket `ctl` stands; made when absent, mode 0750."),
+		  .help = "Where the control socket `ctl` stands; made when absent, mode 0750."),
 	CONF_END
 };
 
-const struct conf_item admin_items[] = {
-	CONF_TEXT(struct admin_conf, listen, "127.0.0.1:9660",
-		.help = "Where /metrics, /healthz, /readyz and /api/v1 are served: HOST:PORT on loopback, \"unix:PATH\" or \"off\"."),
-	CONF_END
-};
+const struct conf_item admin_items[] = { CONF_TEXT(struct admin_conf, listen, "127.0.0.1:9660",
+						   .help = "Where /metrics, /healthz, /readyz and /api/v1 are: "
+							   "HOST:PORT on loopback, \"unix:PATH\" or \"off\"."),
+					 CONF_END };
 
-const struct conf_item log_items[] = {
-	CONF_WORD(struct log_conf, level, "info", log_level_names, .help = "The least important lines that are still written to stderr."),
-	CONF_WORD(struct log_conf, format, "text", format_words, .help = "key=value text, or one JSON object per line."),
-	CONF_END
-};
+const struct conf_item log_items[] = { CONF_WORD(struct log_conf, level, "info", log_level_names,
+						 .help = "The least important lines that are still written to stderr."),
+				       CONF_WORD(struct log_conf, format, "text", format_words,
+						 .help = "key=value text, or one JSON object per line."),
+				       CONF_END };
+/* clang-format on */
 
 const char *gateway_id(const struct gateway_conf *g, char *buf, size_t size)
 {
@@ -51,15 +53,11 @@ const char *gateway_id(const struct gateway_conf *g, char *buf, size_t size)
 	return buf;
 }
 
-/* Control octets and slashes have no place in a topic level, a file name or a log line. */
 static bool id_is_sound(const char *id)
 {
 	size_t len = strlen(id);
 
-	for (const char *p = id; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '/')
-			return false;
-	return len > 0 && len < GATEWAY_ID_MAX;
+	return len > 0 && len < GATEWAY_ID_MAX && text_is_printable(id, len) && !strchr(id, '/');
 }
 
 static void check_directory(struct conf_load *load, const struct gateway_conf *g, const char *key, const char *path)
@@ -82,7 +80,8 @@ static void check_gateway(struct conf_load *load, struct gateway_conf *g)
 	const char *state = conf_path(load, g->state_dir), *run = conf_path(load, g->run_dir);
 
 	if (g->id && !id_is_sound(g->id))
-		conf_fault(load, g, "id", -1, "must be 1 to %d printable octets without \"/\"", GATEWAY_ID_MAX - 1);
+		conf_fault(load, g, "id", -1, "must be 1 to %d octets of printable UTF-8 without \"/\"",
+			   GATEWAY_ID_MAX - 1);
 	if (!state || !run)
 		return; /* out of memory, which the loader has noticed itself */
 	g->state_dir = state;
@@ -114,10 +113,12 @@ static void check_admin(struct conf_load *load, struct admin_conf *a)
 	if (!strncmp(a->listen, "unix:", 5))
 		check_admin_unix(load, a, a->listen + 5);
 	else if (addr_parse(&addr, a->listen, true))
-		conf_fault(load, a, "listen", -1, "\"%s\" is neither HOST:PORT with a numeric HOST, \"unix:PATH\" nor \"off\"", a->listen);
+		conf_fault(load, a, "listen", -1,
+			   "\"%s\" is neither HOST:PORT with a numeric HOST, \"unix:PATH\" nor \"off\"", a->listen);
 	else if (!addr_is_loopback(&addr))
-		conf_fault(load, a, "listen", -1, "%s can be reached by other hosts, and nothing authenticates them: use a loopback address",
-			a->listen);
+		conf_fault(load, a, "listen", -1,
+			   "%s can be reached by other hosts, and nothing authenticates them: use a loopback address",
+			   a->listen);
 }
 
 void control_check(struct conf_load *load, struct gateway_conf *gateway, struct admin_conf *admin)

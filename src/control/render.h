@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* render.h - what the gateway knows, as JSON objects
+ *
+ * The one place where they are made: the socket and HTTP show the same, and so will MQTT. Every function gives a new
+ * reference, or NULL when memory is short. Members without a value are left out; times are RFC 3339 UTC; text that a peer
+ * chose and that is not UTF-8 has its odd octets as \xNN.
+ */
+#ifndef NIDDGW_CONTROL_RENDER_H
+#define NIDDGW_CONTROL_RENDER_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/control.h"
+
+struct device;
+
+enum { DEVICES_PAGE = 100, DEVICES_PAGE_MOST = 1000 }; /* devices in one answer, and what may be asked for */
+
+json_t *render_new(void); /* {"v":1,"ts":".."}: how each document begins */
+json_t *render_status(const struct control *c);
+json_t *render_info(const struct control *c);
+json_t *render_health(const struct control *c);
+json_t *render_links(const struct control *c);
+json_t *render_servers(const struct control *c);
+json_t *render_alarms(const struct control *c);
+json_t *render_device(const struct device *d);
+/**
+ * One page of devices in order of configuration.
+ * @param from   how many to leave out: the number in "next" of the page before. Devices that come or go between two pages may be
+ *               missed or seen twice
+ * @param limit  1 to DEVICES_PAGE_MOST
+ * @return {"devices":[..],"next":"CURSOR"}; no "next" in the last page
+ */
+json_t *render_devices(const struct control *c, uint64_t from, size_t limit);
+int render_cursor(const char *cursor, uint64_t *from); /* 0, or -EBADMSG: not one of ours */
+
+/* ---- for the files of rendering ---- */
+json_t *render_text(const char *text);                                /* NULL gives NULL */
+void render_set_text(json_t *o, const char *key, const char *text);    /* NULL or "": left out */
+void render_set_uint(json_t *o, const char *key, uint64_t n);          /* above 2^53: as text */
+void render_set_time(json_t *o, const char *key, uint64_t wall_ms);    /* 0: left out */
+
+#endif
