@@ -37,7 +37,7 @@ REPLAY_SRC := $(sort $(wildcard tests/replay/*.c))
 LIB_OBJ := $(LIB_SRC:src/%.c=$(BUILD)/obj/%.o)
 CTL_OBJ := $(CTL_SRC:src/%.c=$(BUILD)/obj/%.o)
 SIM_OBJ := $(SIM_SRC:src/%.c=$(BUILD)/obj/%.o)
-MAIN_OBJ := $(BUILD)/obj/main.o
+MAIN_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/*.c))
 REPLAY_OBJ := $(REPLAY_SRC:tests/%.c=$(BUILD)/obj/tests/%.o)
 LIB := $(BUILD)/libniddgw.a
 
@@ -46,7 +46,7 @@ FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_LIVE := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/libfuzzer/%)
 REPLAY_BIN := $(if $(REPLAY_SRC),$(BUILD)/replay/runner)
 # One empty file per source that clang finds nothing in.
-CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/main.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
+CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
 	tests/fuzz/replay_main.c)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -171,7 +171,7 @@ demo: deps
 
 tidy:
 	@tests/tools/deps.sh need tidy
-	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SRC) $(CTL_SRC) $(SIM_SRC) src/main.c -- $(CPPFLAGS) $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 \
+	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) -- $(CPPFLAGS) $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 \
 		-DNIDDGW_COMMIT='""'
 
 format:

@@ -47,6 +47,7 @@ int sessions_configure(struct sessions *s, const struct sessions_conf *conf, str
 
 /* ---- for control: read only ---- */
 size_t sessions_devices(const struct sessions *s);
+size_t sessions_open(const struct sessions *s); /* exchanges that somebody still waits for */
 struct device *sessions_find(const struct sessions *s, const char *name);
 typedef bool sessions_each_fn(void *arg, const struct device *d); /* false: stop */
 void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg); /* in order of configuration */

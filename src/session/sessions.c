@@ -126,6 +126,11 @@ size_t sessions_devices(const struct sessions *s)
 	return s->names.count;
 }
 
+size_t sessions_open(const struct sessions *s)
+{
+	return s->open_up + s->open_down;
+}
+
 void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg)
 {
 	for (const struct device *d = s->devices; d; d = d->next)

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - niddgwd: arguments and exit codes */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "control/version.h"
+#include "gateway.h"
+
+#define DEFAULT_FILE "/etc/niddgw/niddgw.conf"
+
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+
+struct options {
+	const char *file;
+	bool test, verbose, print_defaults, print_config;
+};
+
+static const char usage_text[] =
+	"usage: niddgwd [-c FILE] [-t] [-v] [--print-config | --print-defaults]\n"
+	"Joins non-IP LwM2M devices to LwM2M servers. Stays in the foreground.\n"
+	"\n"
+	"  -c, --config FILE   main configuration file (default " DEFAULT_FILE ");\n"
+	"                      conf.d/*.conf and devices.d/*.conf beside it are read too\n"
+	"  -t, --test          check the configuration, print every fault, exit 0 or 1\n"
+	"  -v, --verbose       log at level debug\n"
+	"      --print-config  print the effective configuration, secrets masked\n"
+	"      --print-defaults  print an annotated file with every key\n"
+	"  -h, --help          this text\n"
+	"  -V, --version       version\n"
+	"\n"
+	"Signals: SIGHUP reloads, SIGTERM and SIGINT stop (a second one at once).\n"
+	"Exit codes: 0 ok, 1 failed, 2 usage.\n";
+
+static int print_usage_error(void)
+{
+	fputs("niddgwd: try --help\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* EXIT_OK with o filled; -1: done, with success; EXIT_USAGE. */
+static int parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' }, { "verbose", no_argument, NULL, 'v' },
+		{ "print-config", no_argument, NULL, 'P' }, { "print-defaults", no_argument, NULL, 'D' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	    { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	*o = (struct options){ .file = DEFAULT_FILE };
+	while ((c = getopt_long(argc, argv, "c:tvhV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->file = optarg;
+			break;
+		case 't':
+			o->test = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'P':
+			o->print_config = true;
+			break;
+		case 'D':
+			o->print_defaults = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return -1;
+		case 'V':
+			printf("niddgwd %s (%s)\n", niddgw_version, niddgw_commit);
+			return -1;
+		default:
+			return print_usage_error();
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "niddgwd: unexpected argument \"%s\"\n", argv[optind]);
+		return print_usage_error();
+	}
+	return EXIT_OK;
+}
+
+static int run(const struct options *o, struct conf *conf)
+{
+	struct gateway *g = NULL;
+	int err = gateway_open(&g, o->file, conf, o->verbose);
+
+	if (!err)
+		err = gateway_run(g);
+	gateway_close(g);
+	return err ? EXIT_FAILED : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct conf *conf = NULL;
+	struct options o;
+	int status = parse_options(&o, argc, argv);
+
+	if (status)
+		return status < 0 ? EXIT_OK : status;
+	signal(SIGPIPE, SIG_IGN);
+	log_open();
+	if (o.print_defaults) {
+		conf_print_defaults(&gateway_schema, stdout);
+		return ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	}
+	if (conf_load(&conf, o.file, &gateway_schema, stderr))
+		return EXIT_FAILED;
+	if (o.print_config)
+		conf_print(conf, &gateway_schema, stdout);
+	if (o.test || o.print_config) {
+		conf_free(conf);
+		return EXIT_OK;
+	}
+	return run(&o, conf);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema.c - the root of the configuration: which room reads which group and list */
+#include "gateway.h"
+
+#include "wiring.h"
+
+#define R struct root_conf
+static const struct conf_item root_items[] = {
+	CONF_GROUP(R, gateway, gateway_items, .reload = CONF_RESTART, .help = "this gateway and its directories"),
+	CONF_GROUP(R, admin, admin_items, .help = "metrics, health and status for this machine"),
+	CONF_GROUP(R, log, log_items, .help = "lines on standard error"),
+	CONF_GROUP(R, north, north_items, .reload = CONF_RESTART, .help = "sockets towards servers"),
+	CONF_LATER("store", .help = "what survives a restart"),
+	CONF_LIST(R, links, link_items, struct link_conf, .variants = link_variants, .help = "where devices are reached"),
+	CONF_LIST(R, servers, server_items, struct server_conf, .help = "LwM2M servers"),
+	CONF_LIST(R, profiles, profile_items, struct profile_conf, .help = "what kinds of device there are"),
+	CONF_LIST(R, devices, device_items, struct device_conf, .help = "device records"),
+	CONF_LATER("rules", .help = "provisioning on first contact"),
+	CONF_LATER("plugins", .help = "where reports are mirrored to"),
+	CONF_LATER("dialects", .help = "AT dialects of the site"),
+	CONF_END,
+};
+#undef R
+
+static void root_check(struct conf_load *load, void *root)
+{
+	struct root_conf *r = root;
+
+	control_check(load, &r->gateway, &r->admin);
+	north_check(load, &r->north, &r->servers);
+	for (size_t i = 0; i < r->links.n; i++) {
+		const struct link_conf *c = r->links.v[i];
+		const struct link_ops *ops = link_ops_of(c);
+
+		if (ops && ops->check)
+			ops->check(load, c, &r->links);
+	}
+	session_check(load, &r->links, &r->servers, &r->profiles, &r->devices);
+}
+
+const struct conf_schema gateway_schema = { root_items, sizeof(struct root_conf), root_check };
