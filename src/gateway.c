@@ -47,6 +47,7 @@ struct gateway {
 	struct set open;
 	struct link_env link_env;
 	struct north_env north_env;
+	struct t8_shared *t8; /* of the t8 links, which make and free it */
 	struct timer drain;
 	uint64_t drain_until_ms;
 	uint8_t key[32];
@@ -179,7 +180,7 @@ static int open_sessions(struct gateway *g)
 
 	if (err)
 		return err;
-	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, NULL };
+	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, &g->t8 };
 	g->north_env = (struct north_env){ g->loop, g->metrics, g->alarms, g->key, &session_north_events, g->sessions };
 	return north_open(&g->north, &g->root->north, &g->north_env);
 }
