@@ -15,7 +15,8 @@
 struct conf; /* one loaded configuration; owns the arena */
 
 /* Called after all files are read and every key is checked by itself: looks across keys with conf_fault(). root is the
- * filled root struct. */
+ * filled root struct. It is called with faults too, so that all are found in one run: a value that was refused stands at its
+ * default then, a required key may be NULL, and the "type" of an element whose word is unknown is -1. */
 typedef void conf_check_fn(struct conf_load *load, void *root);
 
 struct conf_schema {

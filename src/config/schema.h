@@ -18,7 +18,7 @@ enum conf_type {
 	CONF_TYPE_UINT,   /* uint64_t, least..most */
 	CONF_TYPE_REAL,   /* double, least..most */
 	CONF_TYPE_BOOL,   /* bool */
-	CONF_TYPE_WORD,   /* int: index into words */
+	CONF_TYPE_WORD,   /* int: index into words; -1 when absent and no default */
 	CONF_TYPE_TEXTS,  /* struct conf_texts: an array or list of strings */
 	CONF_TYPE_FILE,   /* const char *: a path, made absolute against the main file's directory; must be readable */
 	CONF_TYPE_KEYFILE,/* as FILE, and it is a secret: owner and mode are checked */
@@ -44,9 +44,9 @@ struct conf_where {
 	unsigned line;
 };
 
-/* Begins every struct that stands in a list. */
+/* Begins every struct that stands in a list. The key "name" of its elements is the loader's: no table lists it. */
 struct conf_head {
-	const char *name; /* NULL where the list has no names (contexts, oscore, rules) */
+	const char *name; /* NULL where the list has no names (contexts, oscore, rules); "" when it is missing, which is a fault */
 	struct conf_where at;
 };
 
