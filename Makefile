@@ -27,7 +27,9 @@ CPPFLAGS += -Isrc -Iinclude -D_GNU_SOURCE -DNIDDGW_VERSION='"$(VERSION)"'
 CFLAGS_ALL = -std=gnu11 $(OPT) -g $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong $(CFLAGS)
 LDFLAGS_ALL = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 
-LIB_SRC := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
+# What wires the rooms stands in src/ itself. A build of some rooms only (make ROOMS="base coap" FILE) goes without.
+WIRING_SRC := $(if $(filter file,$(origin ROOMS)),$(filter-out src/main.c,$(sort $(wildcard src/*.c))))
+LIB_SRC := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c))) $(WIRING_SRC)
 CTL_SRC := $(sort $(wildcard src/ctl/*.c))
 SIM_SRC := $(sort $(wildcard src/sim/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))

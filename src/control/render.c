@@ -154,21 +154,33 @@ json_t *render_servers(const struct control *c)
 
 /* ---- alarms ---- */
 
+/* What kind of thing an alarm's source is follows from its type. */
+static const char *source_kind(const char *type)
+{
+	static const struct {
+		const char *before, *kind;
+	} kinds[] = { { "device.", "device" }, { "server.", "server" }, { "plugin.", "plugin" }, { "modem.", "port" }, { "config.", "file" } };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (!strncmp(type, kinds[i].before, strlen(kinds[i].before)))
+			return kinds[i].kind;
+	return "peer";
+}
+
 static void add_alarm(void *arg, const struct alarm *al)
 {
-	json_t *o = json_object(), *id = NULL;
+	json_t *o = render_new(), *source = json_object(), *id = json_sprintf("%s:%s", al->type, al->source);
 
-	if (!o)
-		return;
-	id = json_sprintf("%s:%s", al->type, al->source);
 	json_object_set_new(o, "id", id ? id : render_text(al->type)); /* a source that is not UTF-8 */
 	render_set_text(o, "type", al->type);
 	render_set_text(o, "severity", alarm_severity_names[al->severity]);
 	render_set_time(o, "raised", al->raised_wall_ms);
 	render_set_uint(o, "count", al->count);
-	render_set_text(o, "source", al->source);
+	render_set_text(source, source_kind(al->type), al->source);
+	json_object_set_new(o, "source", source);
 	render_set_text(o, "text", al->text);
 	render_set_text(o, "action", al->action);
+	json_object_set_new(o, "acked", json_null());
 	json_array_append_new(arg, o);
 }
 

@@ -9,6 +9,13 @@
 
 enum { VALUE_MOST = 512 };
 
+static const char *first_text(const json_t *o)
+{
+	const char *text = json_string_value(json_object_iter_value(json_object_iter((json_t *)o)));
+
+	return text ? text : "";
+}
+
 static void text_of(const json_t *value, char *buf, size_t size)
 {
 	if (json_is_string(value))
@@ -19,6 +26,8 @@ static void text_of(const json_t *value, char *buf, size_t size)
 		snprintf(buf, size, "%g", json_real_value(value));
 	else if (json_is_boolean(value))
 		snprintf(buf, size, "%s", json_is_true(value) ? "yes" : "no");
+	else if (json_is_object(value)) /* {"server":"main"}: what it is called is enough for a column */
+		snprintf(buf, size, "%s", first_text(value));
 	else
 		snprintf(buf, size, "-");
 }
