@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn.c - one connection: octets to requests, one at a time, and its end
+ *
+ * While the handler holds a request nothing more is parsed, and when enough waits reading stops, so that a peer that
+ * pipelines is held back by TCP. (Not by the bufferevent's high-water mark: with TLS that leaves octets inside OpenSSL
+ * for which no event comes any more.) One timer per connection is set lazily: it may fire early and looks at
+ * deadline_ms, so that a kept connection does not move it with every request.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "http/internal.h"
+
+enum {
+	INPUT_MOST = 32768, /* read ahead of the parser */
+	LINGER_MS = 2000,
+	LINGER_OCTETS = 1 << 20, /* dropped before we stop being polite */
+};
+
+static struct conn *conn_of(const struct http_request *r)
+{
+	return container_of((struct http_request *)(uintptr_t)r, struct conn, request);
+}
+
+static void on_timer(struct timer *t, uint64_t now_ms);
+
+static void free_conn(struct conn *c)
+{
+	bufferevent_free(c->bev);
+	h1_fini(&c->h1);
+	free(c->subject);
+	free(c);
+}
+
+/* Around all that calls the handler and looks at c afterwards: the call may end c, or the server. */
+static void hold(struct conn *c)
+{
+	server_enter(c->server);
+	c->busy++;
+}
+
+static void let_go(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (!--c->busy && c->dead)
+		free_conn(c);
+	server_leave(s);
+}
+
+static void arm(struct conn *c, uint64_t at_ms)
+{
+	c->deadline_ms = at_ms;
+	if (at_ms != UINT64_MAX && (!timer_is_set(&c->timer) || at_ms < c->timer.at_ms))
+		timer_set(loop_timers(c->server->loop), &c->timer, at_ms, on_timer);
+}
+
+static void refused(struct conn *c, const char *why)
+{
+	struct http_server *s = c->server;
+
+	if (s->handler->refused)
+		s->handler->refused(s->arg, &c->from, why);
+}
+
+/* ---- the end of a connection ---- */
+
+static void unlink_conn(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	*(c->prev ? &c->prev->next : &s->first) = c->next;
+	*(c->next ? &c->next->prev : &s->last) = c->prev;
+	s->conns--;
+}
+
+/* The handler must let go of a request that it will not answer any more. */
+static void tell_gone(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (!c->open)
+		return;
+	c->open = false;
+	if (s->handler->gone)
+		s->handler->gone(s->arg, &c->request);
+}
+
+void conn_kill(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (c->dead)
+		return;
+	server_enter(s);
+	c->dead = true;
+	timer_cancel(loop_timers(s->loop), &c->timer);
+	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	tell_gone(c);
+	unlink_conn(c);
+	if (!c->busy)
+		free_conn(c);
+	server_leave(s);
+}
+
+/* A close with unread octets makes the kernel send a reset, which may take the answer with it. So shut our side first
+ * and read on for a moment. */
+static void linger(struct conn *c)
+{
+	c->state = CONN_LINGERING;
+	if (c->ssl) {
+		ERR_clear_error();
+		SSL_shutdown(c->ssl);
+	}
+	if (c->eof || shutdown(c->fd, SHUT_WR)) {
+		conn_kill(c);
+		return;
+	}
+	arm(c, clock_now_ms() + LINGER_MS);
+}
+
+/* The last answer is written or waits in the bufferevent. */
+static void finish(struct conn *c)
+{
+	c->state = CONN_FLUSHING;
+	if (!evbuffer_get_length(bufferevent_get_output(c->bev)))
+		linger(c);
+	else
+		arm(c, clock_now_ms() + c->server->limits.request_ms);
+}
+
+bool conn_is_idle(const struct conn *c)
+{
+	return c->state == CONN_HANDSHAKE ||
+		(c->state == CONN_READING && !h1_started(&c->h1) &&
+		 !evbuffer_get_length(bufferevent_get_output(c->bev)));
+}
+
+/* ---- answers ---- */
+
+/* An answer of our own to what never becomes a request. */
+static void refuse(struct conn *c, int status, const char *why)
+{
+	refused(c, why);
+	if (c->dead)
+		return;
+	tell_gone(c);
+	if (conn_write(c, status, NULL, 0, NULL, NULL, 0, false))
+		conn_kill(c);
+	else
+		finish(c);
+}
+
+static void answer(struct conn *c, int status, const struct http_header *headers, size_t headers_n,
+		   const char *content_type, const void *body, size_t len, bool keep)
+{
+	c->open = false;
+	c->request.data = NULL;
+	c->served = c->served || status < 400;
+	keep = keep && !c->server->stopped && !c->eof && h1_keep_alive(&c->h1);
+	if (conn_write(c, status, headers, headers_n, content_type, body, len, keep)) {
+		conn_kill(c);
+		return;
+	}
+	h1_next(&c->h1);
+	if (!keep) {
+		finish(c);
+		return;
+	}
+	c->state = CONN_READING;
+	c->timing = false;
+	arm(c, clock_now_ms() + c->server->limits.idle_ms);
+	/* What the peer has pipelined is taken up by the loop, not from within the handler's call. */
+	if (!c->busy && evbuffer_get_length(bufferevent_get_input(c->bev)))
+		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void http_respond(struct http_request *r, int status, const struct http_header *headers, size_t headers_n,
+		  const char *content_type, const void *body, size_t len)
+{
+	struct conn *c = conn_of(r);
+
+	if (c->open) /* before the body is read nobody knows where the next request begins */
+		answer(c, status, headers, headers_n, content_type, body, len,
+		       c->state == CONN_HELD || !h1_has_body(&c->h1));
+}
+
+void http_respond_close(struct http_request *r, int status)
+{
+	struct conn *c = conn_of(r);
+
+	if (c->open)
+		answer(c, status, NULL, 0, NULL, NULL, 0, false);
+}
+
+void http_request_abort(struct http_request *r)
+{
+	struct conn *c = conn_of(r);
+	const struct linger reset = { .l_onoff = 1 };
+
+	if (!c->open)
+		return;
+	c->open = false;
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	conn_kill(c);
+}
+
+/* ---- requests ---- */
+
+static void on_head(struct conn *c)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct http_server *s = c->server;
+	int status = 0;
+
+	c->open = true;
+	c->request.data = NULL;
+	if (s->handler->head)
+		status = s->handler->head(s->arg, &c->request);
+	if (c->dead || !c->open)
+		return;
+	if (status)
+		answer(c, status, NULL, 0, NULL, NULL, 0, !h1_has_body(&c->h1));
+	else if (c->h1.expect_continue && h1_has_body(&c->h1) && !evbuffer_get_length(bufferevent_get_input(c->bev)) &&
+		 conn_send(c, go_on, sizeof go_on - 1))
+		conn_kill(c);
+}
+
+static void on_done(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	c->state = CONN_HELD;
+	arm(c, UINT64_MAX); /* from here on the time is the handler's */
+	s->handler->request(s->arg, &c->request, c->h1.body_len ? c->h1.body : (const uint8_t *)"", c->h1.body_len);
+}
+
+static void on_bad(struct conn *c)
+{
+	bool big = c->h1.status == 413 || c->h1.status == 431;
+
+	log_ev(LOG_DEBUG, "http", "request.refused", LF_UINT("status", c->h1.status), LF_STR("why", c->h1.why));
+	refuse(c, c->h1.status, big ? "too_big" : "malformed");
+}
+
+/* The request has begun and is not complete: its time runs from here. */
+static void on_more(struct conn *c)
+{
+	if (c->timing || !h1_started(&c->h1))
+		return;
+	c->timing = true;
+	arm(c, clock_now_ms() + c->server->limits.request_ms);
+}
+
+/* Feed the parser once. false: nothing more can be done now. */
+static bool step(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer_iovec v = { 0 };
+	size_t used;
+
+	evbuffer_peek(in, -1, NULL, &v, 1);
+	switch (h1_feed(&c->h1, v.iov_base, v.iov_len, &used)) {
+	case H1_HEAD:
+		evbuffer_drain(in, used);
+		on_head(c);
+		return true;
+	case H1_DONE:
+		evbuffer_drain(in, used);
+		on_done(c);
+		return true;
+	case H1_ERROR:
+		evbuffer_drain(in, used);
+		on_bad(c);
+		return true;
+	default:
+		evbuffer_drain(in, used);
+		if (evbuffer_get_length(in))
+			return true;
+		on_more(c);
+		return false;
+	}
+}
+
+static void drop_input(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+
+	c->dropped += evbuffer_get_length(in);
+	evbuffer_drain(in, evbuffer_get_length(in));
+	if (c->dropped > LINGER_OCTETS)
+		conn_kill(c);
+}
+
+/* Nothing of the next request is parsed while an answer still waits to be written: a peer that does not read gets no
+ * more. */
+static bool may_parse(const struct conn *c)
+{
+	return !c->dead && c->state == CONN_READING && !evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+/* Stop reading when enough waits, go on when it has been used up. */
+static void balance(struct conn *c)
+{
+	bool want = evbuffer_get_length(bufferevent_get_input(c->bev)) < INPUT_MOST;
+
+	if (want == c->reading || c->eof)
+		return;
+	c->reading = want;
+	if (want)
+		bufferevent_enable(c->bev, EV_READ);
+	else
+		bufferevent_disable(c->bev, EV_READ);
+}
+
+static void conn_input(struct conn *c)
+{
+	if (c->busy || c->dead)
+		return;
+	hold(c);
+	while (may_parse(c) && step(c))
+		;
+	if (!c->dead && (c->state == CONN_FLUSHING || c->state == CONN_LINGERING))
+		drop_input(c);
+	if (!c->dead && c->eof && c->state == CONN_READING && !evbuffer_get_length(bufferevent_get_output(c->bev)))
+		conn_kill(c);
+	if (!c->dead)
+		balance(c);
+	let_go(c);
+}
+
+/* ---- events ---- */
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	conn_input(arg);
+}
+
+/* All that waited is written. */
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)bev;
+	if (c->dead)
+		return;
+	if (c->state == CONN_FLUSHING)
+		linger(c);
+	else if (c->state == CONN_READING)
+		conn_input(c);
+}
+
+static void on_handshake_failed(struct conn *c)
+{
+	struct http_server *s = c->server;
+	char reason[160], from[ADDR_TEXT_MAX];
+	uint64_t held;
+
+	tls_reason(bufferevent_get_openssl_error(c->bev), reason, sizeof reason);
+	if (log_limit(&s->log_tls, clock_now_ms(), 10000, &held)) {
+		addr_format(&c->from, from, sizeof from);
+		log_ev(LOG_WARNING, "http", "tls.refused", LF_STR("from", from), LF_STR("reason", reason),
+		       LF_UINT("suppressed", held));
+	}
+	refused(c, "tls");
+}
+
+static void on_eof(struct conn *c)
+{
+	c->eof = true;
+	if (c->state == CONN_HELD || c->state == CONN_FLUSHING)
+		return; /* a peer that has shut only its side still gets its answer */
+	if (c->state == CONN_READING && evbuffer_get_length(bufferevent_get_output(c->bev)))
+		return;
+	conn_kill(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)bev;
+	if (c->dead)
+		return;
+	hold(c);
+	if (what & BEV_EVENT_CONNECTED) {
+		c->state = CONN_READING;
+		c->subject = tls_client_subject(c->ssl);
+	} else {
+		if (c->state == CONN_HANDSHAKE)
+			on_handshake_failed(c);
+		if (!c->dead && what & BEV_EVENT_EOF)
+			on_eof(c);
+		else
+			conn_kill(c);
+	}
+	let_go(c);
+}
+
+static void on_timer(struct timer *t, uint64_t now_ms)
+{
+	struct conn *c = container_of(t, struct conn, timer);
+
+	if (now_ms < c->deadline_ms) {
+		arm(c, c->deadline_ms);
+		return;
+	}
+	hold(c);
+	if (c->state == CONN_READING && c->timing && h1_started(&c->h1)) {
+		refuse(c, 408, "slow");
+	} else {
+		if (c->state == CONN_HANDSHAKE || (c->state == CONN_READING && c->timing))
+			refused(c, "slow");
+		conn_kill(c);
+	}
+	let_go(c);
+}
+
+/* ---- the beginning ---- */
+
+static int open_bev(struct conn *c, int fd)
+{
+	struct event_base *base = loop_base(c->server->loop);
+
+	if (!c->server->tls) {
+		c->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+		return c->bev ? 0 : -ENOMEM;
+	}
+	c->ssl = SSL_new(c->server->tls);
+	if (!c->ssl)
+		return -ENOMEM;
+	c->bev = bufferevent_openssl_socket_new(base, fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	if (!c->bev) {
+		SSL_free(c->ssl);
+		return -ENOMEM;
+	}
+	SSL_set_mode(c->ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER); /* write_now() and the bufferevent share a write */
+	return 0;
+}
+
+static void link_conn(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	c->prev = s->last;
+	*(s->last ? &s->last->next : &s->first) = c;
+	s->last = c;
+	s->conns++;
+}
+
+int conn_open(struct http_server *s, int fd, const struct addr *from)
+{
+	const struct h1_limits limits = {
+		.header_bytes = s->limits.header_bytes,
+		.header_lines = s->limits.header_lines,
+		.body_bytes = s->limits.body_bytes,
+	};
+	const int on = 1;
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (!c || h1_init(&c->h1, &limits))
+		goto fail;
+	c->server = s;
+	c->fd = fd;
+	c->from = *from;
+	if (open_bev(c, fd))
+		goto fail;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	c->state = c->ssl ? CONN_HANDSHAKE : CONN_READING;
+	c->born_ms = clock_now_ms();
+	c->timing = true;
+	link_conn(c);
+	arm(c, c->born_ms + s->limits.request_ms);
+	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
+	c->reading = true;
+	bufferevent_enable(c->bev, EV_READ);
+	return 0;
+fail:
+	if (c)
+		h1_fini(&c->h1);
+	free(c);
+	close(fd);
+	return -ENOMEM;
+}
+
+/* ---- what a handler asks of its request ---- */
+
+enum http_method http_request_method(const struct http_request *r)
+{
+	return conn_of(r)->h1.method;
+}
+
+const char *http_request_target(const struct http_request *r)
+{
+	return h1_target(&conn_of(r)->h1);
+}
+
+const struct addr *http_request_from(const struct http_request *r)
+{
+	return &conn_of(r)->from;
+}
+
+const char *http_request_header(const struct http_request *r, const char *name, unsigned *count)
+{
+	return h1_header(&conn_of(r)->h1, name, count);
+}
+
+size_t http_request_content_length(const struct http_request *r)
+{
+	return conn_of(r)->h1.content_length;
+}
+
+const char *http_request_client_subject(const struct http_request *r)
+{
+	return conn_of(r)->subject;
+}
+
+void *http_request_data(const struct http_request *r)
+{
+	return r->data;
+}
+
+void http_request_set_data(struct http_request *r, void *data)
+{
+	r->data = data;
+}
