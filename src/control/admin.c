@@ -238,6 +238,8 @@ static int admin_open(struct admin **out, struct control *c, const struct admin_
 		err = a->listen ? 0 : -ENOMEM;
 	}
 	if (err) {
+		if (a->is_unix && fd >= 0)
+			unlink(conf->unix_path);
 		admin_close(a);
 		return err;
 	}

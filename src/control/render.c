@@ -159,7 +159,11 @@ static const char *source_kind(const char *type)
 {
 	static const struct {
 		const char *before, *kind;
-	} kinds[] = { { "device.", "device" }, { "server.", "server" }, { "plugin.", "plugin" }, { "modem.", "port" }, { "config.", "file" } };
+	} kinds[] = { { "device.", "device" },
+		      { "server.", "server" },
+		      { "plugin.", "plugin" },
+		      { "modem.", "port" },
+		      { "config.", "file" } };
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (!strncmp(type, kinds[i].before, strlen(kinds[i].before)))

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_show.c - what niddgwctl puts on a terminal */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl/show.h"
+
+static char got[16384];
+
+/* Runs fn with stdout going to `got`. */
+static void capture(void (*fn)(const json_t *), const json_t *arg)
+{
+	FILE *f = tmpfile();
+	int before = dup(STDOUT_FILENO);
+	size_t n;
+
+	assert_non_null(f);
+	fflush(stdout);
+	dup2(fileno(f), STDOUT_FILENO);
+	fn(arg);
+	fflush(stdout);
+	dup2(before, STDOUT_FILENO);
+	close(before);
+	rewind(f);
+	n = fread(got, 1, sizeof got - 1, f);
+	got[n] = '\0';
+	fclose(f);
+}
+
+static void show_one_device(const json_t *device)
+{
+	struct table t;
+
+	table_init(&t, device_heads, device_columns);
+	assert_int_equal(show_add_device(&t, device), 0);
+	table_print(&t);
+	table_fini(&t);
+}
+
+/* S37: one escaped line, capped; the terminal is left alone */
+static void a_hostile_name_is_one_line_without_control_characters(void **state)
+{
+	json_t *d = json_pack("{s:s, s:s, s:s}", "device", "m1", "state", "registered", "ep", "a\n\x1b]0;owned\x07\xc2\x9b" "2J\x7f");
+	size_t lines = 0;
+
+	(void)state;
+	capture(show_one_device, d);
+	for (const char *p = got; *p; p++) {
+		lines += *p == '\n';
+		assert_true(*p == '\n' || (unsigned char)*p >= 0x20);
+		assert_true(*p != 0x7f);
+	}
+	assert_int_equal(lines, 2); /* heads and the device */
+	assert_null(strstr(got, "\xc2\x9b"));
+	assert_non_null(strstr(got, "a\\x0a\\x1b]0;owned\\x07"));
+	json_decref(d);
+}
+
+static void a_name_of_64_kilobytes_is_capped(void **state)
+{
+	char *name = malloc(65537);
+	json_t *d;
+
+	(void)state;
+	memset(name, 'x', 65536);
+	name[65536] = '\0';
+	d = json_pack("{s:s, s:s}", "device", "m1", "ep", name);
+	capture(show_one_device, d);
+	assert_true(strlen(got) < 1000);
+	json_decref(d);
+	free(name);
+}
+
+static void columns_stand_below_each_other_in_characters(void **state)
+{
+	json_t *doc = json_pack("{s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}", "links", "name", "gr\xc3\xbc\xc3\x9f", "type", "t8", "state", "up", "name", "sgi-long",
+				"type", "udp", "state", "down");
+
+	(void)state;
+	capture(show_links, doc);
+	assert_non_null(strstr(got, "LINK      TYPE  STATE  SINCE  LAST OK  DETAIL\n"));
+	assert_non_null(strstr(got, "gr\xc3\xbc\xc3\x9f      t8    up     -      -        -\n"));
+	assert_non_null(strstr(got, "sgi-long  udp   down   -      -        -\n"));
+	json_decref(doc);
+}
+
+static void members_of_members_are_named_by_their_way(void **state)
+{
+	json_t *o = json_pack("{s:s, s:{s:i}, s:[{s:s, s:b}]}", "device", "m1", "link", "mtu", 1358, "servers", "name", "main", "registered", 1);
+
+	(void)state;
+	capture(show_object, o);
+	assert_non_null(strstr(got, "link.mtu                 1358\n"));
+	assert_non_null(strstr(got, "servers.main.registered  yes\n"));
+	json_decref(o);
+}
+
+static void an_alarm_shows_its_source_by_name(void **state)
+{
+	json_t *o = json_pack("{s:[{s:s, s:s, s:{s:s}}]}", "alarms", "severity", "major", "type", "server.unreachable", "source", "server", "main");
+
+	(void)state;
+	capture(show_alarms, o);
+	assert_non_null(strstr(got, "major     server.unreachable  main"));
+	json_decref(o);
+}
+
+static void a_document_that_is_not_ours_breaks_nothing(void **state)
+{
+	json_t *deep = json_integer(1);
+
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		deep = json_pack("{s:o}", "x", deep);
+	capture(show_object, deep);
+	capture(show_status, deep);
+	capture(show_links, deep);
+	capture(show_one_device, deep);
+	json_decref(deep);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hostile_name_is_one_line_without_control_characters),
+		cmocka_unit_test(a_name_of_64_kilobytes_is_capped),
+		cmocka_unit_test(columns_stand_below_each_other_in_characters),
+		cmocka_unit_test(members_of_members_are_named_by_their_way),
+		cmocka_unit_test(an_alarm_shows_its_source_by_name),
+		cmocka_unit_test(a_document_that_is_not_ours_breaks_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
