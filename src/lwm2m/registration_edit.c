@@ -49,21 +49,23 @@ static struct coap_text end_text(struct edit *e, const uint8_t *start)
 	return t;
 }
 
-/* "b=" and the letters; in LwM2M 1.0 Q stands behind the first (UQ, SQ, UQS). */
+/* "b=" and the letters, U where there is none; in LwM2M 1.0 Q stands behind the first (UQ, SQ, UQS). */
 static struct coap_text write_binding(struct edit *e, const struct coap_text *letters, bool with_q)
 {
 	const uint8_t *start = e->text.p;
-	bool q_due = with_q;
+	bool first = true;
 
 	write_bytes(&e->text, "b=", 2);
 	for (size_t i = 0; i < letters->len; i++) {
 		if (letters->p[i] == 'Q')
 			continue;
 		write_u8(&e->text, (uint8_t)letters->p[i]);
-		if (q_due)
+		if (first && with_q)
 			write_u8(&e->text, 'Q');
-		q_due = false;
+		first = false;
 	}
+	if (first)
+		write_bytes(&e->text, "UQ", with_q ? 2 : 1);
 	return end_text(e, start);
 }
 

@@ -415,6 +415,8 @@ static void queue_mode_is_added(void **state)
 	assert_string_equal(edit(&add, REGISTER(V10, Q("b=US"))), "b=UQS");
 	assert_string_equal(edit(&add, REGISTER(V10, Q("lt=1"))), "lt=1&b=UQ");
 	assert_string_equal(edit(&add, REGISTER(V10, Q("b=UQS"))), "");
+	assert_string_equal(edit(&add, REGISTER(V10, Q("b="))), "b=UQ"); /* no letter is U */
+	assert_string_equal(edit(&add, REGISTER(V11, Q("b=Q"))), "b=U&Q");
 	assert_string_equal(edit(&both, REGISTER(V11, Q("b=N"))), "b=U&Q");
 	assert_string_equal(edit(&both, REGISTER(V10, Q("b=N"))), "b=UQ");
 	assert_string_equal(edit(&add, UPDATE(V11, Q("lt=1"))), "");
