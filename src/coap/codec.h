@@ -62,7 +62,7 @@ struct coap_msg {
  * On -EBADMSG type, mid and code hold what was read before the fault, so that a CON can be rejected with RST when the header of 4 octets was whole.
  * @return 0; -EBADMSG format error (reference 1.3: token length 9 to 15, nibble 15, marker without payload, empty message
  *         with anything behind the id, option number above 65535, truncated); -EPROTO another version than 1 or fewer than
- *         4 octets: silence; -ENOTSUP reserved code class 1, 3, 6, 7, or an ACK or RST that carries a request code
+ *         4 octets: silence; -ENOTSUP reserved code class 1, 3, 6, 7, or an ACK or RST that carries a request code, or a RST with a response
  */
 int coap_parse(struct coap_msg *m, const uint8_t *data, size_t len);
 
