@@ -24,6 +24,7 @@ static const enum log_level levels[ALARM_SEVERITY_COUNT] = { LOG_WARNING, LOG_WA
 struct entry {
 	struct map_node node;
 	struct entry *next, *prev;
+	uint64_t raised_ms;
 	struct alarm al; /* its texts are owned, each by itself: type, source, text, action */
 };
 
@@ -114,6 +115,7 @@ static struct entry *entry_new(const struct key *k)
 	e->al.type = strdup(k->type);
 	e->al.source = strdup(k->source);
 	e->al.raised_wall_ms = clock_wall_ms();
+	e->raised_ms = clock_now_ms();
 	if (e->al.type && e->al.source)
 		return e;
 	entry_free(e);
@@ -192,7 +194,7 @@ void alarm_clear(struct alarms *a, const char *type, const char *source)
 	if (!e)
 		return;
 	log_ev(LOG_NOTICE, "alarm", "alarm.cleared", LF_STR("type", type), LF_STR("source", source),
-	       LF_UINT("count", e->al.count), LF_UINT("lasted_s", (clock_wall_ms() - e->al.raised_wall_ms) / 1000));
+	       LF_UINT("count", e->al.count), LF_UINT("lasted_s", (clock_now_ms() - e->raised_ms) / 1000));
 	*(e->prev ? &e->prev->next : &a->first) = e->next;
 	*(e->next ? &e->next->prev : &a->last) = e->prev;
 	map_remove(&a->map, &e->node);

@@ -42,12 +42,15 @@ void print_number(FILE *to, const struct conf_item *item, double v)
 	fprintf(to, "%s%s", text, strchr(text, '.') ? "" : ".0");
 }
 
+/* What is commented out as a whole has its mark in the first column, a single line after the indentation. */
 static void indent(const struct printer *p, bool comment)
 {
-	if (p->comment || comment)
+	if (p->comment)
 		fputs("# ", p->to);
 	for (unsigned i = 0; i < p->depth; i++)
 		fputs("    ", p->to);
+	if (comment && !p->comment)
+		fputs("# ", p->to);
 }
 
 static void line(const struct printer *p, const char *text)

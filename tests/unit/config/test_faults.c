@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_faults.c - wrong configurations and the exact lines they give */
-#include "scene.h"
+#include "unit/config/scene.h"
 
-/* Each text is main.conf; in the lines, "main" stands for its path. Secret files: ok.key (0600), open.key (0644), two.key (two
- * lines), empty.key, blank.key, crlf.key, long.key, link.key (a symbolic link), dir.key (a directory), plain.pem (0644). */
+/* Each text is main.conf; in the lines, "main" stands for its path. Secret files: ok.key (0600), open.key (0644),
+ * two.key (two lines), empty.key, blank.key, crlf.key, long.key, link.key (a symbolic link), dir.key (a directory),
+ * plain.pem (0644). */
 static const struct wrong {
 	const char *text, *lines;
 } table[] = {
@@ -14,39 +15,53 @@ static const struct wrong {
 	{ "gateway = { id = \"a\";\nid = \"b\"; };\n", "main:2: duplicate setting name\n" },
 	{ "gateway = { names = [ \"a\",\n1 ]; };\n", "main:2: mismatched element type in array\n" },
 	{ "# comment\n@include \"other.conf\"\n",
-	  "main:2: @include is not supported: files in conf.d and devices.d beside the main file are read by themselves\n" },
+	  "main:2: @include is not supported: files in conf.d and devices.d beside the main file are read by "
+	  "themselves\n" },
 	{ "gateway = {\n id = \"a\\x00b\";\n};\n", "main:2: a text must not hold \\x00\n" },
-	{ "a = ((((((((((((((((((((((((((((((((( 1 )))))))))))))))))))))))))))))))));\n", "main:1: nested too deeply\n" },
+	{ "a = ((((((((((((((((((((((((((((((((( 1 )))))))))))))))))))))))))))))))));\n",
+	  "main:1: nested too deeply\n" },
 	/* unknown keys */
 	{ "gatevay = { };\n", "main:1: gatevay: unknown key; did you mean \"gateway\"?\n" },
 	{ "something = 1;\n", "main:1: something: unknown key\n" },
 	{ "gateway = {\n  idd = \"x\";\n};\n", "main:2: gateway.idd: unknown key; did you mean \"id\"?\n" },
 	{ "gateway = {\n  zz = 1;\n};\n", "main:2: gateway.zz: unknown key\n" },
 	{ "devices = ( { nam = \"a\"; link = \"l\"; } );\n",
-	  "main:1: devices[0].name: required and missing\nmain:1: devices[0].nam: unknown key; did you mean \"name\"?\n" },
+	  "main:1: devices[0].name: required and missing\nmain:1: devices[0].nam: unknown key; did you mean "
+	  "\"name\"?\n" },
 	{ "links = ( { name = \"a\"; type = \"udp\"; },\n { name = \"b\"; type = \"udp\";\n   listem = \"x\"; } );\n",
 	  "main:3: links[1].listem: unknown key; did you mean \"listen\"?\n" },
-	{ "links = ( { name = \"a\"; type = \"udp\";\n  api_root = \"x\"; } );\n", "main:2: links[0].api_root: unknown key\n" },
-	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\";\n callback = { listen = \"x\";\n alow = [ ]; }; } );\n",
+	{ "links = ( { name = \"a\"; type = \"udp\";\n  api_root = \"x\"; } );\n",
+	  "main:2: links[0].api_root: unknown key\n" },
+	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\";\n callback = { listen = \"x\";\n alow = [ ]; }; "
+	  "} );\n",
 	  "main:3: links[0].callback.alow: unknown key; did you mean \"allow\"?\n" },
 	/* types */
 	{ "gateway = 5;\n", "main:1: gateway: wrong type: a group { .. } is expected, not an integer\n" },
 	{ "links = { };\n", "main:1: links: wrong type: a list ( .. ) is expected, not a group { .. }\n" },
 	{ "links = [ ];\n", "main:1: links: wrong type: a list ( .. ) is expected, not an array [ .. ]\n" },
-	{ "devices = (\n \"a\",\n 2 );\n", "main:2: devices[0]: wrong type: a group { .. } is expected, not a text\n"
-					   "main:3: devices[1]: wrong type: a group { .. } is expected, not an integer\n" },
+	{ "devices = (\n \"a\",\n 2 );\n",
+	  "main:2: devices[0]: wrong type: a group { .. } is expected, not a text\n"
+	  "main:3: devices[1]: wrong type: a group { .. } is expected, not an integer\n" },
 	{ "gateway = { id = 7; };\n", "main:1: gateway.id: wrong type: a text is expected, not an integer\n" },
 	{ "gateway = { id = true; };\n", "main:1: gateway.id: wrong type: a text is expected, not true or false\n" },
 	{ "gateway = { big = \"7\"; };\n", "main:1: gateway.big: wrong type: an integer is expected, not a text\n" },
-	{ "gateway = { big = 7.0; };\n", "main:1: gateway.big: wrong type: an integer is expected, not a real number\n" },
-	{ "gateway = { share = \"0.5\"; };\n", "main:1: gateway.share: wrong type: a number is expected, not a text\n" },
-	{ "gateway = { quiet = 1; };\n", "main:1: gateway.quiet: wrong type: true or false is expected, not an integer\n" },
-	{ "gateway = { quiet = \"yes\"; };\n", "main:1: gateway.quiet: wrong type: true or false is expected, not a text\n" },
-	{ "gateway = { level = true; };\n", "main:1: gateway.level: wrong type: a text is expected, not true or false\n" },
-	{ "gateway = { names = \"a\"; };\n", "main:1: gateway.names: wrong type: an array [ .. ] of texts is expected, not a text\n" },
-	{ "gateway = { names = [ 1,\n 2 ]; };\n", "main:1: gateway.names[0]: wrong type: a text is expected, not an integer\n"
-						   "main:2: gateway.names[1]: wrong type: a text is expected, not an integer\n" },
-	{ "gateway = { names = ( \"a\",\n{ } ); };\n", "main:2: gateway.names[1]: wrong type: a text is expected, not a group { .. }\n" },
+	{ "gateway = { big = 7.0; };\n",
+	  "main:1: gateway.big: wrong type: an integer is expected, not a real number\n" },
+	{ "gateway = { share = \"0.5\"; };\n",
+	  "main:1: gateway.share: wrong type: a number is expected, not a text\n" },
+	{ "gateway = { quiet = 1; };\n",
+	  "main:1: gateway.quiet: wrong type: true or false is expected, not an integer\n" },
+	{ "gateway = { quiet = \"yes\"; };\n",
+	  "main:1: gateway.quiet: wrong type: true or false is expected, not a text\n" },
+	{ "gateway = { level = true; };\n",
+	  "main:1: gateway.level: wrong type: a text is expected, not true or false\n" },
+	{ "gateway = { names = \"a\"; };\n",
+	  "main:1: gateway.names: wrong type: an array [ .. ] of texts is expected, not a text\n" },
+	{ "gateway = { names = [ 1,\n 2 ]; };\n",
+	  "main:1: gateway.names[0]: wrong type: a text is expected, not an integer\n"
+	  "main:2: gateway.names[1]: wrong type: a text is expected, not an integer\n" },
+	{ "gateway = { names = ( \"a\",\n{ } ); };\n",
+	  "main:2: gateway.names[1]: wrong type: a text is expected, not a group { .. }\n" },
 	/* ranges */
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\";\n\n baud = 1152; } );\n",
 	  "main:3: links[0].baud: 1152 is below the least value 9600\n" },
@@ -61,7 +76,8 @@ static const struct wrong {
 	  "main:1: gateway.big: a number beyond 64 bits is above the greatest value 1000000000000000\n" },
 	{ "gateway = { big = 99999999999999999999999LL; };\n",
 	  "main:1: gateway.big: a number beyond 64 bits is above the greatest value 1000000000000000\n" },
-	{ "gateway = { big = -99999999999999999999999; };\n", "main:1: gateway.big: a number beyond 64 bits is below the least value 0\n" },
+	{ "gateway = { big = -99999999999999999999999; };\n",
+	  "main:1: gateway.big: a number beyond 64 bits is below the least value 0\n" },
 	{ "gateway = { big = -3000000000; };\n", "main:1: gateway.big: -3000000000 is below the least value 0\n" },
 	{ "gateway = { share = 0.05; };\n", "main:1: gateway.share: 0.05 is below the least value 0.1\n" },
 	{ "gateway = { share = 2; };\n", "main:1: gateway.share: 2 is above the greatest value 1\n" },
@@ -73,7 +89,8 @@ static const struct wrong {
 	  "main:1: links[0].type: \"modem\" is not built in this version\n" },
 	{ "links = ( { name = \"a\"; type = \"t9\"; device = \"/dev/ttyS0\"; } );\n",
 	  "main:1: links[0].type: \"t9\" is not one of \"t8\", \"udp\"\n" },
-	{ "links = ( { name = \"a\"; type = 8; } );\n", "main:1: links[0].type: \"8\" is not one of \"t8\", \"udp\"\n" },
+	{ "links = ( { name = \"a\"; type = 8; } );\n",
+	  "main:1: links[0].type: \"8\" is not one of \"t8\", \"udp\"\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; http = 3; } );\n",
 	  "main:1: links[0].http: \"3\" is not one of \"auto\", \"1.1\", \"2\"\n" },
 	/* what must be there */
@@ -84,24 +101,32 @@ static const struct wrong {
 	{ "devices = ( { name = \"a\"; } );\n", "main:1: devices[0].link: required and missing\n" },
 	/* names */
 	{ "devices = ( { link = \"l\"; } );\n", "main:1: devices[0].name: required and missing\n" },
-	{ "devices = ( { name = 3; link = \"l\"; } );\n", "main:1: devices[0].name: wrong type: a text is expected, not an integer\n" },
+	{ "devices = ( { name = 3; link = \"l\"; } );\n",
+	  "main:1: devices[0].name: wrong type: a text is expected, not an integer\n" },
 	{ "devices = ( { name = \"\"; link = \"l\"; } );\n",
 	  "main:1: devices[0].name: a name is 1 to 128 octets of printable UTF-8 without \"/\"\n" },
 	{ "devices = ( { name = \"a/b\"; link = \"l\"; } );\n",
 	  "main:1: devices[0].name: a name is 1 to 128 octets of printable UTF-8 without \"/\"\n" },
-	{ "devices = ( { name = \"a\\x07\"; link = \"l\"; } );\n", "main:1: devices[0].name: not printable UTF-8 text\n" },
-	{ "devices = ( { name = \"a\"; link = \"l\"; },\n { name = \"b\"; link = \"l\"; },\n { name = \"a\"; link = \"l\"; } );\n",
+	{ "devices = ( { name = \"a\\x07\"; link = \"l\"; } );\n",
+	  "main:1: devices[0].name: not printable UTF-8 text\n" },
+	{ "devices = ( { name = \"a\"; link = \"l\"; },\n { name = \"b\"; link = \"l\"; },\n { name = \"a\"; link = "
+	  "\"l\"; } );\n",
 	  "main:3: devices[2].name: \"a\" is taken already at main:1\n" },
 	/* texts */
 	{ "gateway = { id = \"\\xff\"; };\n", "main:1: gateway.id: not printable UTF-8 text\n" },
 	{ "gateway = { id = \"a\nb\"; };\n", "main:1: gateway.id: not printable UTF-8 text\n" },
-	{ "gateway = { names = [ \"a\",\n\n \"\\x01\"\n\n ]; };\n", "main:3: gateway.names[1]: not printable UTF-8 text\n" },
+	{ "gateway = { names = [ \"a\",\n\n \"\\x01\"\n\n ]; };\n",
+	  "main:3: gateway.names[1]: not printable UTF-8 text\n" },
 	/* files and secrets */
-	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; callback = { listen = \"x\"; cert_file = \"none.pem\"; }; } );\n",
+	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; callback = { listen = \"x\"; cert_file = "
+	  "\"none.pem\"; }; } );\n",
 	  "main:1: links[0].callback.cert_file: dir/none.pem cannot be used: No such file or directory\n" },
-	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; callback = { listen = \"x\"; cert_file = \"fifo\"; }; } );\n",
-	  "main:1: links[0].callback.cert_file: dir/fifo cannot be used: it is neither a regular file nor a directory\n" },
-	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; callback = { listen = \"x\"; cert_file = \"\"; }; } );\n",
+	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; callback = { listen = \"x\"; cert_file = "
+	  "\"fifo\"; }; } );\n",
+	  "main:1: links[0].callback.cert_file: dir/fifo cannot be used: it is neither a regular file nor a "
+	  "directory\n" },
+	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; callback = { listen = \"x\"; cert_file = \"\"; "
+	  "}; } );\n",
 	  "main:1: links[0].callback.cert_file: the path is empty\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"hunter2\"; } );\n",
 	  "main:1: links[0].password: a secret is named by its file, as \"file:PATH\"\n" },
@@ -110,7 +135,8 @@ static const struct wrong {
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:none.key\"; } );\n",
 	  "main:1: links[0].password: dir/none.key cannot be used: No such file or directory\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:open.key\"; } );\n",
-	  "main:1: links[0].password: dir/open.key cannot be used: its mode is 0644, and 0640 is the most a secret may have\n" },
+	  "main:1: links[0].password: dir/open.key cannot be used: its mode is 0644, and 0640 is the most a secret may "
+	  "have\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:two.key\"; } );\n",
 	  "main:1: links[0].password: dir/two.key cannot be used: it does not hold exactly one line of text\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:empty.key\"; } );\n",
@@ -126,13 +152,16 @@ static const struct wrong {
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:fifo\"; } );\n",
 	  "main:1: links[0].password: dir/fifo cannot be used: it is not a regular file\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; key_file = \"plain.pem\"; } );\n",
-	  "main:1: links[0].key_file: dir/plain.pem cannot be used: its mode is 0644, and 0640 is the most a secret may have\n" },
+	  "main:1: links[0].key_file: dir/plain.pem cannot be used: its mode is 0644, and 0640 is the most a secret "
+	  "may have\n" },
 	{ "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; key_file = \"dir.key\"; } );\n",
 	  "main:1: links[0].key_file: dir/dir.key cannot be used: it is not a regular file\n" },
 	/* many at once, in the order of lines */
-	{ "devices = ( { name = \"a\"; lnk = \"x\"; } );\ngateway = { big = -1;\n id = 1; };\nlinks = ( { type = \"x\"; } );\n",
+	{ "devices = ( { name = \"a\"; lnk = \"x\"; } );\ngateway = { big = -1;\n id = 1; };\nlinks = ( { type = "
+	  "\"x\"; } );\n",
 	  "main:1: devices[0].lnk: unknown key; did you mean \"link\"?\nmain:1: devices[0].link: required and missing\n"
-	  "main:2: gateway.big: -1 is below the least value 0\nmain:3: gateway.id: wrong type: a text is expected, not an integer\n"
+	  "main:2: gateway.big: -1 is below the least value 0\nmain:3: gateway.id: wrong type: a text is expected, not "
+	  "an integer\n"
 	  "main:4: links[0].name: required and missing\nmain:4: links[0].type: \"x\" is not one of \"t8\", \"udp\"\n" },
 };
 
@@ -214,7 +243,8 @@ static void sound_secrets_are_taken(void **state)
 	scene_open(&s);
 	make_secrets(&s);
 	scene_file(&s, "main.conf",
-		   "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:ok.key\"; key_file = \"ok.key\";\n"
+		   "links = ( { name = \"a\"; type = \"t8\"; api_root = \"x\"; password = \"file:ok.key\"; key_file = "
+		   "\"ok.key\";\n"
 		   "callback = { listen = \"x\"; cert_file = \"plain.pem\"; }; } );",
 		   0644);
 	scene_load(&s, &schema);
