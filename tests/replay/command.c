@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command.c - the commands of a scenario that are neither configuration nor one of the two ends */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "replay.h"
+
+#define WALL_START_MS 1767225600000u /* 2026-01-01 */
+
+/* ---- what was sent ---- */
+
+static char *shown(const struct output *o)
+{
+	char *message = o->data ? message_text(o->data, o->len) : NULL, *line;
+
+	if (asprintf(&line, "> %s%s%s", o->text, message ? " " : "", message ? message : "") < 0)
+		abort();
+	free(message);
+	return line;
+}
+
+void outputs_must_be_taken(void)
+{
+	char *all = NULL;
+	size_t size;
+	FILE *f;
+
+	if (world.out_taken == world.out_n) {
+		outputs_clear();
+		return;
+	}
+	f = open_memstream(&all, &size);
+	for (size_t i = world.out_taken; f && i < world.out_n; i++) {
+		char *line = shown(&world.out[i]);
+
+		fprintf(f, "\n    %s @%llums", line, (unsigned long long)(world.out[i].at_ms - world.step_ms));
+		free(line);
+	}
+	if (f)
+		fclose(f);
+	fail("before this line, nobody expected:%s", all);
+}
+
+static void check_time(const struct output *o, const char *at)
+{
+	uint64_t seen = o->at_ms - world.step_ms;
+
+	if (seen != time_parse(at))
+		fail("it was sent at %llums", (unsigned long long)seen);
+}
+
+/* > north SERVER DEVICE MESSAGE | > down DEVICE MESSAGE | > other words | > nothing;  @TIME: since the command began */
+static void expect(const struct words *w)
+{
+	const struct output *o;
+	struct words have;
+	unsigned i;
+	char *line;
+
+	if (w->n == 2 && strcmp(w->v[1], "nothing") == 0) {
+		outputs_must_be_taken();
+		return;
+	}
+	if (world.out_taken == world.out_n)
+		fail("nothing more was sent");
+	o = &world.out[world.out_taken++];
+	line = shown(o);
+	words_split(&have, o->text);
+	for (i = 0; i < have.n; i++)
+		if (i + 1 >= w->n || strcmp(have.v[i], w->v[i + 1]) != 0)
+			fail("seen instead: %s", line);
+	if (o->data)
+		message_expect(o->data, o->len, w, have.n + 1, line);
+	else if (have.n + 1 < w->n && w->v[have.n + 1][0] != '@')
+		fail("seen instead: %s", line);
+	if (w->v[w->n - 1][0] == '@')
+		check_time(o, w->v[w->n - 1] + 1);
+	free(line);
+}
+
+/* ---- time ---- */
+
+static void turn_to(uint64_t now_ms)
+{
+	world.now_ms = now_ms;
+	clock_fake(now_ms, WALL_START_MS + now_ms);
+}
+
+/* Through every timer in order, each at its own time. */
+static void command_wait(const struct words *w)
+{
+	uint64_t until = world.now_ms + time_parse(w->n == 2 ? w->v[1] : "");
+	uint64_t next;
+	size_t ran = 0;
+
+	while ((next = timers_next(&world.timers)) <= until) {
+		if (next > world.now_ms)
+			turn_to(next);
+		ran += timers_run(&world.timers, world.now_ms, 0);
+		if (ran > 1000000)
+			fail("timers run without end");
+	}
+	turn_to(until);
+}
+
+/* ---- looking ---- */
+
+struct found {
+	const char *name, *labels;
+	double value;
+	bool found;
+};
+
+static void look(void *arg, const char *name, const char *labels, double value)
+{
+	struct found *f = arg;
+
+	if (strcmp(name, f->name) != 0 || (f->labels && (!labels || !strstr(labels, f->labels))))
+		return;
+	f->found = true;
+	f->value += value;
+}
+
+/* count uplink RESULT N | count METRIC [LABELS] N */
+static void command_count(const struct words *w)
+{
+	struct found f = { .name = w->n > 2 ? w->v[1] : "", .labels = w->n == 4 ? w->v[2] : NULL };
+	uint64_t cell;
+
+	if (strcmp(f.name, "uplink") == 0 && w->n == 4 && uplink_count(w->v[2], &cell))
+		f = (struct found){ .value = (double)cell, .found = true };
+	else
+		metrics_each(world.metrics, look, &f);
+	if (!f.found)
+		fail("there is no such count");
+	if (f.value != (double)number_parse(w->v[w->n - 1]))
+		fail("the count is %g", f.value);
+}
+
+static void check_word(const char *name, const char *want, const char *have)
+{
+	if (strcmp(want, have ? have : "none") != 0)
+		fail("%s is %s", name, have ? have : "none");
+}
+
+static void check_number(const char *name, const char *want, uint64_t have)
+{
+	if (number_parse(want) != (long)have)
+		fail("%s is %llu", name, (unsigned long long)have);
+}
+
+static void check_status(const struct device_status *st, const char *word)
+{
+	static const struct device_server_status no_server;
+	const struct device_server_status *s = st->servers_n ? &st->servers[0] : &no_server;
+	const char *v;
+
+	if (!strchr(word, '='))
+		check_word("state", word, device_state_names[st->state]);
+	else if ((v = word_value(word, "reach")))
+		check_word("reach", v, device_reach_names[st->reach]);
+	else if ((v = word_value(word, "ep")))
+		check_word("ep", v, st->ep);
+	else if ((v = word_value(word, "mtu")))
+		check_number("mtu", v, st->mtu);
+	else if ((v = word_value(word, "queue")))
+		check_number("queue", v, st->queue);
+	else if ((v = word_value(word, "exchanges")))
+		check_number("exchanges", v, st->exchanges);
+	else if ((v = word_value(word, "observations")))
+		check_number("observations", v, s->observations);
+	else if ((v = word_value(word, "queued")))
+		check_number("queued", v, s->queued);
+	else if ((v = word_value(word, "lifetime")))
+		check_number("lifetime", v, s->lifetime_s);
+	else if ((v = word_value(word, "lwm2m")))
+		check_word("lwm2m", v, s->lwm2m);
+	else if ((v = word_value(word, "binding")))
+		check_word("binding", v, s->binding);
+	else if ((v = word_value(word, "port")))
+		check_number("port", v, s->port);
+	else if ((v = word_value(word, "servers")))
+		check_number("servers", v, st->servers_n);
+	else
+		fail("\"%s\" is no part of a status", word);
+}
+
+/* status DEVICE STATE|NAME=VALUE .. */
+static void command_status(const struct words *w)
+{
+	struct device *d = sessions_find(world.sessions, w->n > 2 ? w->v[1] : "");
+	struct device_status st;
+
+	if (!d)
+		fail("there is no such device");
+	device_status(d, &st);
+	for (unsigned i = 2; i < w->n; i++)
+		check_status(&st, w->v[i]);
+}
+
+/* log EVENT [TEXT]: a line with ev=EVENT (and TEXT in it) since the last such question that found one */
+static void command_log(const struct words *w)
+{
+	static char buf[1 << 18];
+	char want[128], *line;
+	ssize_t n = pread(world.log_fd, buf, sizeof buf - 1, world.log_seen);
+
+	buf[n > 0 ? n : 0] = '\0';
+	snprintf(want, sizeof want, "ev=%s", w->n > 1 ? w->v[1] : "");
+	for (line = strtok(buf, "\n"); line; line = strtok(NULL, "\n"))
+		if (strstr(line, want) && (w->n < 3 || strstr(line, w->v[2]))) {
+			world.log_seen += line - buf;
+			world.log_seen += (off_t)strlen(line);
+			return;
+		}
+	fail("no such line was logged");
+}
+
+static void command_verdict(const struct words *w)
+{
+	static const char *const words[] = { "taken", "unknown", "malformed", "overload" };
+
+	check_word("the verdict", w->n == 2 ? w->v[1] : "", words[world.verdict]);
+}
+
+static void command_timers(const struct words *w)
+{
+	check_number("timers", w->n == 2 ? w->v[1] : "", world.timers.count);
+}
+
+static void command_alarm(const struct words *w)
+{
+	check_number("alarms", w->n == 2 ? w->v[1] : "", alarms_count(world.alarms));
+}
+
+/* register DEVICE SERVER [MORE]: a whole Register and its answer, with the parameters in MORE ("&lwm2m=1.1&Q") */
+static void command_register(const struct words *w)
+{
+	static struct words line;
+	char text[5][512];
+	const char *dev = w->n > 2 ? w->v[1] : "", *srv = w->n > 2 ? w->v[2] : "", *more = w->n > 3 ? w->v[3] : "";
+	static unsigned nth;
+
+	nth++; /* each time with message ids and a token of its own */
+	snprintf(text[0], sizeof text[0], "up %s CON POST mid=%u token=fe%02x /rd?ep=%s&lt=86400%s", dev, 61000 + nth,
+		 nth, dev, more);
+	snprintf(text[1], sizeof text[1],
+		 "> north %s %s CON POST mid=$reg-mid%u token=$reg-token%u /rd?ep=%s&lt=86400%s", srv, dev, nth, nth,
+		 dev, more);
+	snprintf(text[2], sizeof text[2], "north %s %s ACK 2.01 mid=$reg-mid%u token=$reg-token%u location=/rd/%s", srv,
+		 dev, nth, nth, dev);
+	snprintf(text[3], sizeof text[3], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
+		 nth, dev);
+	snprintf(text[4], sizeof text[4], "> nothing");
+	for (unsigned i = 0; i < sizeof text / sizeof text[0]; i++) {
+		words_split(&line, text[i]);
+		command_run(&line);
+	}
+}
+
+static void command_reload(const struct words *w)
+{
+	(void)w;
+	conf_apply();
+}
+
+static void command_link(const struct words *w)
+{
+	link_command(w, w->v[0]);
+}
+
+static void command_north(const struct words *w)
+{
+	north_command(w, w->v[0]);
+}
+
+static const struct {
+	const char *verb;
+	void (*run)(const struct words *w);
+	bool looks; /* does nothing that could send */
+} commands[] = {
+	{ "up", command_link, false },
+	{ "event", command_link, false },
+	{ "link-result", command_link, true },
+	{ "link-mtu", command_link, true },
+	{ "deadline", command_link, true },
+	{ "north", command_north, false },
+	{ "north-down", command_north, false },
+	{ "north-up", command_north, false },
+	{ "north-refused", command_north, false },
+	{ "north-result", command_north, true },
+	{ "silent", command_north, true },
+	{ "register", command_register, true },
+	{ "wait", command_wait, false },
+	{ "reload", command_reload, false },
+	{ "count", command_count, true },
+	{ "status", command_status, true },
+	{ "log", command_log, true },
+	{ "verdict", command_verdict, true },
+	{ "timers", command_timers, true },
+	{ "alarms", command_alarm, true },
+};
+
+void command_run(const struct words *w)
+{
+	if (strcmp(w->v[0], "exchanges-max") == 0 && w->n == 2 && !world.conf) {
+		world.exchanges_max = (size_t)number_parse(w->v[1]);
+		return;
+	}
+	if (strcmp(w->v[0], ">") == 0) {
+		expect(w);
+		return;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+		if (strcmp(w->v[0], commands[i].verb) != 0)
+			continue;
+		if (!world.conf)
+			conf_apply();
+		if (!commands[i].looks) {
+			outputs_must_be_taken();
+			world.step_ms = world.now_ms;
+		}
+		commands[i].run(w);
+		return;
+	}
+	fail("\"%s\" is no command", w->v[0]);
+}
