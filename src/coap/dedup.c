@@ -197,3 +197,14 @@ void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token,
 	if (len)
 		keep_answer(p->shared, s, data, len);
 }
+
+void coap_peer_settled(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len)
+{
+	struct seen *s = find(p->dedup, mid);
+
+	if (!s || s->final || s->token != token_hash(token, token_len))
+		return;
+	s->final = true;
+	if (s->state == ENTRY_OPEN)
+		s->state = ENTRY_SILENT;
+}

@@ -123,5 +123,7 @@ enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *
 /* What duplicates of (mid, token) get from now on; replaces what was kept. final: the exchange is over on this leg and the entry may be
  * evicted. len 0: nothing is ever sent again (NON). */
 void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, const uint8_t *data, size_t len, bool final);
+/* Nothing more will come for (mid, token): the entry may be evicted, its duplicates get what they got so far. */
+void coap_peer_settled(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len);
 
 #endif

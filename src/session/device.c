@@ -179,11 +179,16 @@ static struct coap_tx *find_tx(const struct device *d, uint32_t id)
 	return NULL;
 }
 
+/* POST to a resource, without content or with arguments in plain text (LwM2M Transport, Execute). */
 static bool is_execute(const struct exchange *x)
 {
+	struct coap_view v;
 	struct coap_msg m;
 
-	return coap_parse(&m, x->tx.data, x->tx.len) == 0 && m.code == COAP_POST && !m.payload_len;
+	if (coap_parse(&m, x->tx.data, x->tx.len) || m.code != COAP_POST)
+		return false;
+	coap_view(&v, &m, true);
+	return !v.oscore && v.paths == 3 && (!m.payload_len || !v.has_content_format || v.content_format == 0);
 }
 
 /* Not reachable: wait for its time or for the device, unless the profile wants no queue. */

@@ -7,6 +7,7 @@
  * late answer is recognised and never given to anybody else.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +158,7 @@ void exchange_free(struct exchange *x)
 	uint64_t now = clock_now_ms();
 
 	exchange_count(x, LINK_RES_FAILED);
+	coap_peer_settled(asker(x), x->ask_mid, x->ask, x->ask_len);
 	mark_over(x);
 	timer_cancel(s->env.timers, &x->timer);
 	*x->link = x->next;
@@ -381,6 +383,21 @@ static void finish(struct exchange *x, enum coap_type type, const uint8_t *data,
 	arm(x);
 }
 
+/* RFC 8768 4: every proxy puts its name before the diagnostic payload of 5.08. */
+static void build_payload(struct coap_builder *b, const struct exchange *x, const struct coap_msg *m, bool oscore)
+{
+	const char *id = x->dev->all->env.gateway_id;
+	char text[UNIT_MAX];
+	int n;
+
+	if (m->code != COAP_HOP_LIMIT_REACHED || oscore) {
+		coap_build_payload(b, m->payload, m->payload_len);
+		return;
+	}
+	n = snprintf(text, sizeof text, "%s%s%.*s", id, m->payload_len ? " " : "", (int)m->payload_len, m->payload_len ? (const char *)m->payload : "");
+	coap_build_payload(b, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+}
+
 void exchange_response(struct exchange *x, const struct coap_msg *m)
 {
 	uint8_t buf[MESSAGE_MAX + 64];
@@ -409,7 +426,7 @@ void exchange_response(struct exchange *x, const struct coap_msg *m)
 	answer_form(x, &type, &mid);
 	coap_build(&b, buf, asker_room(x) < sizeof buf ? asker_room(x) : sizeof buf, type, m->code, mid, x->ask, x->ask_len);
 	coap_forward_options(&b, m, &c);
-	coap_build_payload(&b, m->payload, m->payload_len);
+	build_payload(&b, x, m, v.oscore);
 	len = coap_build_end(&b);
 	if (len < 0) {
 		count(x->dev->all, C_TOO_BIG);

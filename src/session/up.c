@@ -149,6 +149,8 @@ static enum link_result on_response(struct device *d, const struct coap_msg *m)
 		res = notify_north(r, m, &v);
 		if (res == LINK_RES_FORWARDED)
 			answer_empty(d, m, COAP_ACK);
+		else
+			coap_peer_settled(&d->south, m->mid, m->token, m->token_len);
 		return res;
 	}
 	if (x)
@@ -192,13 +194,6 @@ static enum link_result on_piggyback(struct device *d, const struct coap_msg *m)
 
 /* ---- one unit ---- */
 
-static enum link_result on_quota(struct device *d, const struct coap_msg *m)
-{
-	if (m->type == COAP_CON && coap_is_request(m->code))
-		refuse_up(d, m, COAP_TOO_MANY, "quota");
-	return LINK_RES_QUOTA;
-}
-
 static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen, const uint8_t *answer, size_t len, const struct coap_msg *m)
 {
 	if (seen == COAP_SEEN_FULL)
@@ -206,6 +201,23 @@ static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen
 	if (seen == COAP_SEEN_ANSWERED)
 		device_send(d, answer, len);
 	return LINK_RES_DUPLICATE;
+}
+
+/* Beyond the quota: a new CON request is told so, a duplicate gets what it would get, the rest is dropped. */
+static enum link_result on_quota(struct device *d, const struct coap_msg *m)
+{
+	enum coap_seen_state seen;
+	const uint8_t *answer;
+	size_t len;
+
+	if (m->type != COAP_CON || !coap_is_request(m->code))
+		return LINK_RES_QUOTA;
+	seen = coap_peer_seen(&d->south, m, clock_now_ms(), &answer, &len);
+	if (seen == COAP_SEEN_NEW)
+		refuse_up(d, m, COAP_TOO_MANY, "quota");
+	else
+		on_duplicate(d, seen, answer, len, m);
+	return LINK_RES_QUOTA;
 }
 
 static enum link_result on_malformed(struct device *d, int err, const struct coap_msg *m)
