@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_conf.c - stands for src/north/conf.c: server URIs, and what `north` and `servers` may say */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "north/north.h"
+
+/* ---- URI ---- */
+
+static void uri_is_a_scheme_a_host_and_a_port(void **state)
+{
+	static const struct {
+		const char *uri, *host;
+		uint16_t port;
+	} good[] = {
+		{ "coap://lwm2m.example", "lwm2m.example", 5683 },
+		{ "coap://lwm2m.example:5783/", "lwm2m.example", 5783 },
+		{ "COAP://a_b-c.example.:1", "a_b-c.example.", 1 },
+		{ "coap://10.0.0.7:65535", "10.0.0.7", 65535 },
+		{ "coap://[2001:db8::1]", "2001:db8::1", 5683 },
+		{ "coap://[::1]:5700", "::1", 5700 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		struct server_uri u;
+
+		assert_int_equal(server_uri_parse(&u, good[i].uri), 0);
+		assert_string_equal(u.scheme, "coap");
+		assert_string_equal(u.host, good[i].host);
+		assert_int_equal(u.port, good[i].port);
+	}
+}
+
+static void uri_of_another_form_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"lwm2m.example",
+		"coap:",
+		"coap://",
+		"coap:///",
+		"coap://:5683",
+		"coap://host:",
+		"coap://host:0",
+		"coap://host:65536",
+		"coap://host:1x",
+		"coap://user@host",
+		"coap://host/path",
+		"coap://host?q=1",
+		"coap://host#f",
+		"coap://ho st",
+		"coap://h%41st",
+		"coap://-host",
+		"coap://.host",
+		"coap://a..b",
+		"coap://300.1.1.1",
+		"coap://1.2.3",
+		"coap://::1",
+		"coap://[::1",
+		"coap://[::1]x",
+		"coap://[::1]:",
+		"coap://[10.0.0.1]",
+		"coap://[host]",
+		"coap://[]",
+		"http://host",
+		"coap+ws://host",
+		"coapx://host",
+		"://host",
+		"coap://host:5683:5683",
+		"coap://h\xc3\xb6st",
+	};
+	struct server_uri u = { .port = 7 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (server_uri_parse(&u, bad[i]) != -EBADMSG)
+			fail_msg("\"%s\" is taken", bad[i]);
+	assert_int_equal(u.port, 7);
+}
+
+static void host_name_has_a_bound(void **state)
+{
+	char uri[400] = "coap://";
+	struct server_uri u;
+
+	(void)state;
+	memset(uri + 7, 'a', 255);
+	assert_int_equal(server_uri_parse(&u, uri), 0);
+	memset(uri + 7, 'a', 256);
+	assert_int_equal(server_uri_parse(&u, uri), -EBADMSG);
+	memset(uri + 7, 'a', 390);
+	assert_int_equal(server_uri_parse(&u, uri), -EBADMSG);
+}
+
+static void scheme_that_is_not_built_is_told_apart_from_nonsense(void **state)
+{
+	static const char *const later[] = { "coaps://h", "coap+tcp://h", "coaps+tcp://h", "coap+nidd://bench/1" };
+	struct server_uri u;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+		assert_int_equal(server_uri_parse(&u, later[i]), -ENOTSUP);
+}
+
+/* ---- keys ---- */
+
+struct root {
+	struct north_conf north;
+	struct conf_list servers;
+};
+static const struct conf_item root_items[] = { CONF_GROUP(struct root, north, north_items),
+					       CONF_LIST(struct root, servers, server_items, struct server_conf),
+					       CONF_END };
+
+static void check(struct conf_load *load, void *root)
+{
+	struct root *r = root;
+
+	north_check(load, &r->north, &r->servers);
+}
+
+static const struct conf_schema schema = { root_items, sizeof(struct root), check };
+
+/* All faults of a text as one string, owned; NULL in *c when there are some. */
+static char *load(struct conf **c, const char *text)
+{
+	size_t size;
+	char *out = NULL;
+	FILE *f = open_memstream(&out, &size);
+
+	*c = NULL;
+	assert_non_null(f);
+	(void)conf_load_text(c, "t", text, strlen(text), &schema, f);
+	fclose(f);
+	return out;
+}
+
+static void expect_fault(const char *text, const char *where, const char *what)
+{
+	struct conf *c;
+	char *faults = load(&c, text);
+
+	if (c || !strstr(faults, where) || !strstr(faults, what))
+		fail_msg("%s\ngives: %s\nand not: %s .. %s", text, faults, where, what);
+	free(faults);
+}
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+	struct conf *c;
+	char *faults = load(&c, "servers = ( { name = \"main\"; uri = \"coap://127.0.0.1\"; } );");
+	const struct server_conf *s;
+	const struct root *r;
+
+	(void)state;
+	assert_string_equal(faults, "");
+	r = conf_root(c);
+	assert_string_equal(r->north.ports, "20000-32767");
+	assert_null(r->north.bind);
+	s = r->servers.v[0];
+	assert_int_equal(s->role, SERVER_MANAGEMENT);
+	assert_int_equal(s->security, 0);
+	assert_true(s->insert_ep);
+	assert_string_equal(s->binding, "keep");
+	assert_int_equal(s->queue_flag, SERVER_Q_KEEP);
+	assert_int_equal(s->sms, SERVER_SMS_KEEP);
+	assert_false(s->strip_uri_host);
+	assert_true(s->patience_s == 110 && s->answer_within_s == 240 && s->hold_s == 86400 && s->hold_max == 1000);
+	assert_true(s->block_size == 1024 && s->nstart == 1);
+	conf_free(c);
+	free(faults);
+}
+
+static void key_that_is_not_built_is_a_fault_that_says_so(void **state)
+{
+	static const char *const later[] = {
+		"ca_file = \"x\"",     "ca_dir = \"x\"",     "crl_file = \"x\"",        "cert_file = \"x\"",
+		"key_file = \"x\"",    "pin_sha256 = \"x\"", "handshake_timeout_s = 5", "path_prefix = \"x\"",
+		"rds_port = 1",        "keepalive_s = 30",   "dead_after = 2",          "security = \"psk\"",
+		"security = \"x509\"", "security = \"rpk\"", "role = \"bootstrap\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+		char text[200];
+
+		snprintf(text, sizeof text, "servers = ( { name = \"main\"; uri = \"coap://127.0.0.1\";\n %s; } );",
+			 later[i]);
+		expect_fault(text, "t:2: servers[0].", "not built in this version");
+	}
+	expect_fault("servers = ( { name = \"main\"; uri = \"coaps://127.0.0.1\"; } );", "t:1: servers[0].uri",
+		     "not built in this version");
+}
+
+static void fault_names_the_key_and_the_line(void **state)
+{
+	static const struct {
+		const char *text, *where;
+	} bad[] = {
+		{ "north = { ports = \"30000-20000\"; };", "t:1: north.ports" },
+		{ "north = { bind = \"gw.example\"; };", "t:1: north.bind" },
+		{ "north = { bind = \"127.0.0.1:99\"; };", "t:1: north.bind" },
+		{ "north = { interface = \"a-name-too-long-for-linux\"; };", "t:1: north.interface" },
+		{ "north = { bind = \"127.0.0.1\"; };\nservers = ( { name = \"m\";\n uri = \"coap://[::1]\"; } );",
+		  "t:3: servers[0].uri" },
+		{ "servers = ( { name = \"m\";\n uri = \"http://h\"; } );", "t:2: servers[0].uri" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n block_size = 100; } );",
+		  "t:2: servers[0].block_size" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n binding = \"UQ\"; } );",
+		  "t:2: servers[0].binding" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n binding = \"UU\"; } );",
+		  "t:2: servers[0].binding" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n patience_s = 0; } );",
+		  "t:2: servers[0].patience_s" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n aliases = [ \"a\", \"\" ]; } );",
+		  "t:2: servers[0].aliases[1]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		expect_fault(bad[i].text, bad[i].where, "");
+}
+
+static void bind_takes_both_families(void **state)
+{
+	static const char *const good[] = { "127.0.0.1", "::", "[2001:db8::1]", "0.0.0.0" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		char text[64], *faults;
+		struct conf *c;
+
+		snprintf(text, sizeof text, "north = { bind = \"%s\"; };", good[i]);
+		faults = load(&c, text);
+		assert_string_equal(faults, "");
+		conf_free(c);
+		free(faults);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(uri_is_a_scheme_a_host_and_a_port),
+		cmocka_unit_test(uri_of_another_form_is_refused),
+		cmocka_unit_test(host_name_has_a_bound),
+		cmocka_unit_test(scheme_that_is_not_built_is_told_apart_from_nonsense),
+		cmocka_unit_test(defaults_are_those_of_the_contract),
+		cmocka_unit_test(key_that_is_not_built_is_a_fault_that_says_so),
+		cmocka_unit_test(fault_names_the_key_and_the_line),
+		cmocka_unit_test(bind_takes_both_families),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
