@@ -123,6 +123,8 @@ struct link_env {
 	const char *gateway_id;
 	const struct link_events *events;
 	void *arg;
+	struct t8_shared **t8;   /* slot of the process for what its t8 links share (listeners, whose device an identity is); main sets it to NULL
+				  * once, the links fill and empty it. A NULL pointer: this link shares nothing */
 };
 
 /* How the fate of a unit is counted in niddgw_uplink_total{transport,peer,result} */

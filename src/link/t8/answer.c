@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* answer.c - answers into plain fields
  *
- * Answers of real peers deviate from the schema: status for deliveryStatus, data missing, self relative, HTML where JSON is
- * due. So everything here is optional, and what cannot be read is as if it were not there.
+ * Answers of real peers deviate from the schema: status for deliveryStatus, data missing, self relative, HTML where
+ * JSON is due. So everything here is optional, and what cannot be read is as if it were not there.
  */
 #include "link/t8/answer.h"
 
@@ -72,7 +72,8 @@ static void read_problem(struct t8_delivery_answer *a, const json_t *p)
 	if (!detail)
 		detail = t8_json_text(p, "title");
 	t8_json_copy(a->cause, sizeof a->cause, p, "cause");
-	snprintf(a->detail, sizeof a->detail, "%.120s%s%.30s", detail ? detail : "", param ? " param " : "", param ? param : "");
+	snprintf(a->detail, sizeof a->detail, "%.120s%s%.30s", detail ? detail : "", param ? " param " : "",
+		 param ? param : "");
 }
 
 static void fill_delivery(struct t8_delivery_answer *a, const json_t *j, const char *scs)
@@ -81,12 +82,13 @@ static void fill_delivery(struct t8_delivery_answer *a, const json_t *j, const c
 
 	read_self(a->tail, j, scs);
 	if (t8_json_copy(a->status, sizeof a->status, j, "deliveryStatus"))
-		t8_json_copy(a->status, sizeof a->status, j, "status"); /* an integer there is ProblemDetails': not copied */
+		t8_json_copy(a->status, sizeof a->status, j,
+			     "status"); /* an integer there is ProblemDetails': not copied */
 	a->has_retry = read_time(&a->retry_wall_ms, j, "requestedRetransmissionTime");
 	if (!json_is_object(problem))
 		problem = json_object_get(j, "problemDetails"); /* seen with an s */
 	read_problem(a, json_is_object(problem) ? problem : j);
-	a->typed = json_is_object(problem) || a->has_retry || a->status[0];
+	a->typed = json_is_object(problem) || a->has_retry || !strncmp(a->status, "FAILURE", 7);
 }
 
 void t8_delivery_read(struct t8_delivery_answer *a, const char *text, size_t len, const char *scs)
@@ -124,7 +126,8 @@ int t8_pending_find(char *tail, const char *text, size_t len, const char *scs, c
 	if (err)
 		return err == -ENOMEM ? err : -EBADMSG;
 	err = json_is_array(j) ? -ENOENT : -EBADMSG;
-	json_array_foreach(j, i, item) {
+	json_array_foreach(j, i, item)
+	{
 		if (!has_octets(item, data, data_len))
 			continue;
 		read_self(tail, item, scs);

@@ -73,7 +73,8 @@ struct need {
 	const char *value;
 };
 
-static void check_needs(struct conf_load *load, const struct t8_conf *c, const char *why, const struct need *needs, size_t n)
+static void check_needs(struct conf_load *load, const struct t8_conf *c, const char *why, const struct need *needs,
+			size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!needs[i].value)
@@ -116,7 +117,8 @@ static void check_peer(struct conf_load *load, const struct t8_conf *c)
 		conf_fault(load, c, "config_duration_s", -1, "must be 0 or at least 60");
 }
 
-static void check_nets(struct conf_load *load, const struct t8_callback_conf *cb, const char *key, const struct conf_texts *nets)
+static void check_nets(struct conf_load *load, const struct t8_callback_conf *cb, const char *key,
+		       const struct conf_texts *nets)
 {
 	struct addr_net net;
 
@@ -132,7 +134,8 @@ static void check_callback_tls(struct conf_load *load, const struct t8_callback_
 	bool tls = t8_callback_tls(cb);
 
 	if (tls && (!cb->cert_file || !cb->key_file))
-		conf_fault(load, cb, cb->url ? "url" : "cert_file", -1, "a callback over https:// needs cert_file and key_file");
+		conf_fault(load, cb, cb->url ? "url" : "cert_file", -1,
+			   "a callback over https:// needs cert_file and key_file");
 	if (!tls && cb->client_ca_file)
 		conf_fault(load, cb, "client_ca_file", -1, "client certificates need a callback over https://");
 	if (cb->crl_file && !cb->client_ca_file)
@@ -148,10 +151,12 @@ static void check_callback_auth(struct conf_load *load, const struct t8_callback
 		conf_fault(load, cb, "listen", -1, "\"%s\" is not an address HOST:PORT", cb->listen);
 		return;
 	}
-	if (addr_is_loopback(&a) || cb->client_ca_file || cb->bearer || (cb->allow.n && !cb->path) || cb->allow_unauthenticated)
+	if (addr_is_loopback(&a) || cb->client_ca_file || cb->bearer || (cb->allow.n && !cb->path) ||
+	    cb->allow_unauthenticated)
 		return;
 	conf_fault(load, cb, "listen", -1,
-		   "others than loopback can reach this listener: it needs client_ca_file, bearer, or allow with the secret path "
+		   "others than loopback can reach this listener: it needs client_ca_file, bearer, or allow with the "
+		   "secret path "
 		   "(allow_unauthenticated = true does without)");
 }
 
@@ -201,7 +206,8 @@ static void check_shared(struct conf_load *load, const struct t8_conf *c, const 
 
 		if (o == c)
 			return; /* each pair once, at the later of both */
-		if (link_ops_of(&o->base) != &link_t8_ops || !o->base.enabled || !b->listen || !same_listen(a->listen, b->listen))
+		if (link_ops_of(&o->base) != &link_t8_ops || !o->base.enabled || !b->listen ||
+		    !same_listen(a->listen, b->listen))
 			continue;
 		if (t8_callback_tls(a) != t8_callback_tls(b) || !same_text(a->cert_file, b->cert_file) ||
 		    !same_text(a->key_file, b->key_file) || !same_text(a->client_ca_file, b->client_ca_file) ||
@@ -209,7 +215,8 @@ static void check_shared(struct conf_load *load, const struct t8_conf *c, const 
 			conf_fault(load, a, "listen", -1, "link \"%s\" has the same listener with other TLS settings",
 				   o->base.head.name);
 		if (a->path && same_text(a->path, b->path))
-			conf_fault(load, a, "path", -1, "link \"%s\" has the same path on the same listener", o->base.head.name);
+			conf_fault(load, a, "path", -1, "link \"%s\" has the same path on the same listener",
+				   o->base.head.name);
 	}
 }
 

@@ -138,7 +138,9 @@ static int read_members(struct t8_note *n, const json_t *j, const char *scs, boo
 	if (link) {
 		const char *text = t8_json_text(j, link);
 
-		*fault = n->kind == T8_NOTE_TEST ? "/subscription" : n->kind <= T8_NOTE_DELIVERY ? "/niddDownlinkDataTransfer" : "/niddConfiguration";
+		*fault = n->kind == T8_NOTE_TEST      ? "/subscription"
+			: n->kind <= T8_NOTE_DELIVERY ? "/niddDownlinkDataTransfer"
+						      : "/niddConfiguration";
 		if (!text)
 			return -EBADMSG;
 		t8_tail(n->tail, text, scs); /* one that cannot be ours stays "" */

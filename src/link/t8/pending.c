@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pending.c - deliveries that the peer keeps, and statuses that came before their delivery was known
+ *
+ * A status notification names its delivery by link. It may arrive before the 201 that tells the link, so one that
+ * matches nothing is kept for a minute; a test notification may be as early, and waits in the same list.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "link/t8/t8.h"
+
+#define DAY_MS (24u * 3600 * 1000)
+
+static bool tail_eq(const struct map_node *n, const void *key, size_t len)
+{
+	const struct t8_pending *p = container_of((struct map_node *)(uintptr_t)n, struct t8_pending, node);
+
+	return strlen(p->tail) == len && !memcmp(p->tail, key, len);
+}
+
+static struct t8_pending *find(const struct t8_link *l, const char *tail)
+{
+	size_t len = strlen(tail);
+	struct map_node *n = len ? map_find(&l->pending, map_hash(tail, len), tail_eq, tail, len) : NULL;
+
+	return n ? container_of(n, struct t8_pending, node) : NULL;
+}
+
+void t8_pending_free(struct t8_pending *p)
+{
+	struct t8_link *l = t8_of(p->d);
+
+	map_remove(&l->pending, &p->node);
+	TAILQ_REMOVE(&l->pendings, p, age);
+	LIST_REMOVE(p, mate);
+	p->d->busy->pendings--;
+	free(p);
+}
+
+bool t8_pending_add(struct t8_dev *d, const char *tail, uint32_t id, uint64_t deadline_ms)
+{
+	struct t8_link *l = t8_of(d);
+	struct t8_busy *b = t8_busy_get(d);
+	size_t len = strlen(tail);
+	struct t8_pending *p = find(l, tail);
+
+	if (p)
+		t8_pending_free(p); /* the peer uses its links again */
+	if (!b || !len || b->pendings >= PENDING_MAX || l->pending.count >= PENDINGS_MAX)
+		return false;
+	p = calloc(1, sizeof *p + len + 1);
+	if (!p)
+		return false;
+	memcpy(p->tail, tail, len + 1);
+	if (map_add(&l->pending, &p->node, map_hash(tail, len))) {
+		free(p);
+		return false;
+	}
+	p->d = d;
+	p->id = id;
+	p->until_ms = deadline_ms > clock_now_ms() + DAY_MS ? deadline_ms : clock_now_ms() + DAY_MS;
+	TAILQ_INSERT_TAIL(&l->pendings, p, age);
+	LIST_INSERT_HEAD(&b->pending, p, mate);
+	b->pendings++;
+	return true;
+}
+
+bool t8_pending_fail_all(struct t8_dev *d, enum link_cause cause)
+{
+	struct t8_pending *p;
+
+	while (d->busy && (p = LIST_FIRST(&d->busy->pending))) {
+		uint32_t id = p->id;
+
+		t8_pending_free(p);
+		if (!t8_tell_down(d, id, LINK_DOWN_FAILED, cause, 0))
+			return false;
+	}
+	t8_busy_put(d);
+	return true;
+}
+
+bool t8_tell_status(struct t8_dev *d, uint32_t id, const char *status, uint64_t retry_at_ms)
+{
+	struct t8_link *l = t8_of(d);
+	struct t8_status_class c = t8_status_class(status);
+	bool asleep = c.cause == LINK_CAUSE_ASLEEP || !strcmp(status, "BUFFERING_TEMPORARILY_NOT_REACHABLE");
+	uint64_t held;
+
+	if (!c.known && log_limit(&l->note_limit, clock_now_ms(), 60000, &held))
+		log_ev(LOG_NOTICE, ROOM, "status.unknown", LF_STR("link", t8_name(l)), LF_STR("status", status),
+		       LF_UINT("held", held));
+	if (c.state != LINK_DOWN_FAILED)
+		d->refusals = 0;
+	if (c.cause == LINK_CAUSE_TEMPORARY && !retry_at_ms) {
+		retry_at_ms = clock_now_ms() + t8_backoff_ms(d->refusals);
+		d->refusals = (uint8_t)(d->refusals + (d->refusals < 16));
+	}
+	if (asleep && !t8_tell_device(d, LINK_DEV_ASLEEP, retry_at_ms, 0))
+		return false;
+	return t8_tell_down(d, id, c.state, c.cause, retry_at_ms);
+}
+
+static void drop_unmatched(struct t8_link *l, struct t8_unmatched *u)
+{
+	TAILQ_REMOVE(&l->unmatched, u, age);
+	l->unmatched_n--;
+}
+
+struct t8_unmatched *t8_unmatched_take(struct t8_link *l, const char *tail)
+{
+	struct t8_unmatched *u;
+
+	TAILQ_FOREACH(u, &l->unmatched, age)
+	if (!strcmp(u->tail, tail)) {
+		drop_unmatched(l, u);
+		return u;
+	}
+	return NULL;
+}
+
+void t8_unmatched_keep(struct t8_link *l, const struct t8_note *n)
+{
+	size_t len = strlen(n->tail);
+	struct t8_unmatched *u;
+
+	if (!len)
+		return;
+	free(t8_unmatched_take(l, n->tail)); /* the newer one counts */
+	if (l->unmatched_n >= UNMATCHED_MAX) {
+		u = TAILQ_FIRST(&l->unmatched);
+		drop_unmatched(l, u);
+		free(u);
+	}
+	u = calloc(1, sizeof *u + len + 1);
+	if (!u)
+		return;
+	memcpy(u->tail, n->tail, len + 1);
+	if (n->kind == T8_NOTE_DELIVERY)
+		memcpy(u->status, n->status, sizeof u->status);
+	u->has_retry = n->has_retry;
+	u->retry_wall_ms = n->retry_wall_ms;
+	u->until_ms = clock_now_ms() + UNMATCHED_MS;
+	TAILQ_INSERT_TAIL(&l->unmatched, u, age);
+	l->unmatched_n++;
+}
+
+void t8_pending_status(struct t8_link *l, const struct t8_note *n)
+{
+	struct t8_pending *p = find(l, n->tail);
+	uint64_t retry_at_ms = n->has_retry ? t8_hint_ms(n->retry_wall_ms, NULL) : 0;
+	struct t8_dev *d;
+	uint32_t id;
+
+	if (!p) {
+		t8_unmatched_keep(l, n);
+		return;
+	}
+	d = p->d;
+	id = p->id;
+	if (t8_status_class(n->status).state != LINK_DOWN_BUFFERED)
+		t8_pending_free(p);
+	if (t8_tell_status(d, id, n->status, retry_at_ms))
+		t8_busy_put(d);
+}
+
+void t8_pending_expire(struct t8_link *l)
+{
+	uint64_t now = clock_now_ms();
+	struct t8_unmatched *u;
+	struct t8_pending *p;
+
+	while ((u = TAILQ_FIRST(&l->unmatched)) && u->until_ms <= now) {
+		drop_unmatched(l, u);
+		free(u);
+	}
+	while ((p = TAILQ_FIRST(&l->pendings)) && p->until_ms <= now) {
+		struct t8_dev *d = p->d;
+
+		t8_pending_free(p);
+		t8_busy_put(d);
+	}
+}
