@@ -579,7 +579,7 @@ class Bed:
 
     def devices(self, to, *args, bind=None):
         host = "%s:%d" % tuple(to) if not isinstance(to, str) else to
-        return self._keep(Devices(["--to", host, "--bind-base", bind or loop_host(), *map(str, args)], self.echo))
+        return self._keep(Devices(["--to", host, "--bind-base", bind or "%s:40000" % loop_host(), *map(str, args)], self.echo))
 
     def gateway(self, config, *args, **kw):
         return self._keep(Gateway(config, args, echo=self.echo, **kw))
