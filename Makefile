@@ -60,7 +60,7 @@ CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim
 TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 
-.PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop bench demo install tidy format clean FORCE
+.PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop bench demo install tidy format defaults clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -179,6 +179,11 @@ tidy:
 format:
 	@tests/tools/deps.sh need tidy
 	clang-format -i $(LIB_SRC) $(CTL_SRC) $(SIM_SRC) src/main.c $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) tests/fuzz/replay_main.c
+
+# What is printed from the tables of keys; a test holds both against the program.
+defaults: $(BUILD)/niddgwd
+	$(BUILD)/niddgwd --print-defaults >etc/niddgw.conf
+	$(PYTHON) packaging/man/conf_page.py <etc/niddgw.conf >packaging/man/niddgw.conf.5
 
 # ---- installing ----
 

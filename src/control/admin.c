@@ -23,7 +23,6 @@
 #include <event2/listener.h>
 
 #include "base/addr.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "control/admin_paths.h"
@@ -35,23 +34,25 @@ enum {
 	BODY_MOST = 4096, /* nothing has a body here; a small one is read, so that its sender hears 405 */
 	REQUEST_WITHIN_S = 10,
 	CONNECTIONS_MOST = 32,
-	SWEEP_MS = 1000,
 };
 
 struct admin {
 	struct control *control; /* borrowed */
 	char *listen;            /* owned: where it stands, as configured; for unix the absolute path */
 	bool is_unix;
-	char host[256];                             /* of the bound address; "" for unix */
-	struct evhttp *http;                        /* owned */
-	struct evconnlistener *listener;            /* borrowed: http frees it */
-	struct bufferevent *open[CONNECTIONS_MOST]; /* one reference of ours each */
-	struct timer sweep;
+	char host[256];                                              /* of the bound address; "" for unix */
+	struct evhttp *http;                                         /* owned */
+	struct evconnlistener *listener;                             /* borrowed: http frees it */
+	struct bufferevent *open[CONNECTIONS_MOST + LISTEN_BACKLOG]; /* one reference of ours each */
+	size_t open_n;
+	bool full; /* the listener is paused */
+	struct loop_hook pass;
 };
 
 /* ---- the bound on connections ---- */
 
-/* libevent takes its callbacks out of a connection that it gives up: what has none is only held by our reference. */
+/* libevent takes its callbacks out of a connection that it gives up: what has none is only held by our reference, which
+ * also keeps its descriptor open until it is let go. */
 static bool is_given_up(struct bufferevent *bev)
 {
 	bufferevent_event_cb on_event = NULL;
@@ -60,49 +61,39 @@ static bool is_given_up(struct bufferevent *bev)
 	return !on_event;
 }
 
-static size_t sweep(struct admin *a)
+/* After each pass of the loop: lets go of what was given up in it, and takes new connections while there is room. */
+static void on_pass(void *arg)
 {
-	size_t n = 0;
+	struct admin *a = arg;
 
-	for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
-		if (a->open[i] && is_given_up(a->open[i])) {
-			bufferevent_decref(a->open[i]);
-			a->open[i] = NULL;
+	for (size_t i = 0; i < a->open_n;) {
+		if (!is_given_up(a->open[i])) {
+			i++;
+			continue;
 		}
-		n += a->open[i] != NULL;
+		bufferevent_decref(a->open[i]);
+		a->open[i] = a->open[--a->open_n];
 	}
-	return n;
-}
-
-static void on_sweep(struct timer *t, uint64_t now_ms)
-{
-	struct admin *a = container_of(t, struct admin, sweep);
-
-	if (sweep(a) < CONNECTIONS_MOST)
+	if (a->full && a->open_n < CONNECTIONS_MOST) {
+		a->full = false;
 		evconnlistener_enable(a->listener);
-	else
-		timer_set(loop_timers(a->control->env.loop), t, now_ms + SWEEP_MS, on_sweep);
+	}
 }
 
-/* Called for each accepted connection. When the last place is taken, the next ones wait in the backlog. */
+/* Called for each accepted connection. Once the last place is taken the next ones wait in the backlog; those of the
+ * same round of accepts still come in, which is what the spare places are for. */
 static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 {
 	struct admin *a = arg;
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
-	size_t i = 0;
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 
-	if (!bev)
-		return NULL;
-	sweep(a);
-	while (i < CONNECTIONS_MOST && a->open[i])
-		i++;
-	if (i < CONNECTIONS_MOST) {
-		bufferevent_incref(bev);
-		a->open[i] = bev;
-	}
-	if (i + 1 >= CONNECTIONS_MOST) {
+	if (!bev || a->open_n == sizeof a->open / sizeof *a->open)
+		return bev;
+	bufferevent_incref(bev);
+	a->open[a->open_n++] = bev;
+	if (a->open_n >= CONNECTIONS_MOST && !a->full) {
+		a->full = true;
 		evconnlistener_disable(a->listener);
-		timer_set(loop_timers(a->control->env.loop), &a->sweep, clock_now_ms() + SWEEP_MS, on_sweep);
 	}
 	return bev;
 }
@@ -230,6 +221,8 @@ static int admin_open(struct admin **out, struct control *c, const struct admin_
 	if (!a)
 		return -ENOMEM;
 	a->control = c;
+	a->pass = (struct loop_hook){ .fn = on_pass, .arg = a };
+	loop_hook_add(c->env.loop, &a->pass);
 	a->is_unix = conf->unix_path != NULL;
 	fd = bind_listener(a, conf);
 	err = fd < 0 ? fd : serve(a, fd);
@@ -270,12 +263,11 @@ void admin_close(struct admin *a)
 {
 	if (!a)
 		return;
-	timer_cancel(loop_timers(a->control->env.loop), &a->sweep);
+	loop_hook_remove(a->control->env.loop, &a->pass);
 	if (a->http)
 		evhttp_free(a->http);
-	for (size_t i = 0; i < CONNECTIONS_MOST; i++)
-		if (a->open[i])
-			bufferevent_decref(a->open[i]);
+	for (size_t i = 0; i < a->open_n; i++)
+		bufferevent_decref(a->open[i]);
 	if (a->is_unix && a->listen)
 		unlink(a->listen);
 	free(a->listen);

@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64 };
-
 static int new_socket(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -66,7 +64,7 @@ int listen_unix(const char *path)
 	fd = new_socket(AF_UNIX);
 	if (fd < 0)
 		return fd;
-	if (bind(fd, (const struct sockaddr *)&at, sizeof at) || chmod(path, 0660) || listen(fd, BACKLOG))
+	if (bind(fd, (const struct sockaddr *)&at, sizeof at) || chmod(path, 0660) || listen(fd, LISTEN_BACKLOG))
 		return failed(fd);
 	return fd;
 }
@@ -78,7 +76,7 @@ int listen_tcp(const struct addr *addr)
 	if (fd < 0)
 		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) || bind(fd, &addr->u.sa, addr->len) ||
-	    listen(fd, BACKLOG))
+	    listen(fd, LISTEN_BACKLOG))
 		return failed(fd);
 	return fd;
 }

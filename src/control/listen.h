@@ -5,6 +5,8 @@
 
 #include "base/addr.h"
 
+enum { LISTEN_BACKLOG = 64 };
+
 /* A unix socket at path, mode 0660 before anybody can connect. One that a dead process left is replaced. The descriptor (the
  * caller's, who also unlinks path), or -EADDRINUSE when somebody answers there, -EEXIST when path is no socket, or another errno. */
 int listen_unix(const char *path);

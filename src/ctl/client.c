@@ -108,7 +108,7 @@ static int send_all(int fd, const char *text, size_t len)
 static int send_request(struct client *cl, json_t *request)
 {
 	char *line = json_dumps(request, JSON_COMPACT);
-	int err = line ? send_all(cl->fd, line, strlen(line)) : -EBADMSG; /* an argument that is not UTF-8 */
+	int err = line ? send_all(cl->fd, line, strlen(line)) : -ENOMEM;
 
 	if (!err)
 		err = send_all(cl->fd, "\n", 1);
@@ -183,7 +183,7 @@ json_t *client_ask(struct client *cl, json_t *request)
 	if (!err)
 		err = read_line(cl);
 	if (err) {
-		complain("%s", err == -EBADMSG ? "an argument is not UTF-8" : strerror(-err));
+		complain("%s", strerror(-err));
 		return NULL;
 	}
 	answer = json_loadb(cl->in, cl->len, 0, NULL);

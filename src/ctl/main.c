@@ -26,10 +26,26 @@ struct call {
 	void (*show)(const json_t *data);
 };
 
-/* Only ASCII, so that no terminal takes anything in it for a command. */
-static void print_json(const json_t *data)
+/* DEL is ASCII, so jansson leaves it alone; it stands in strings only. */
+static int put_json(const char *text, size_t len, void *to)
 {
-	json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == 0x7f)
+			fputs("\\u007f", to);
+		else
+			putc(text[i], to);
+	return 0;
+}
+
+/* Only printable ASCII, so that no terminal takes anything in it for a command. */
+static void print_json(const json_t *data, size_t flags)
+{
+	json_dump_callback(data, put_json, stdout, flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+}
+
+static void print_document(const json_t *data)
+{
+	print_json(data, JSON_INDENT(2));
 	putchar('\n');
 }
 
@@ -37,13 +53,16 @@ static int run_show(const struct call *call)
 {
 	json_t *request = json_pack("{s:s}", "verb", call->verb), *data;
 
-	if (call->name)
-		json_object_set_new(request, "name", json_string(call->name));
+	if (call->name && json_object_set_new(request, "name", json_string(call->name))) {
+		complain("\"%s\" is not UTF-8", call->name);
+		json_decref(request);
+		return FAILED;
+	}
 	data = client_ask(call->client, request);
 	if (!data)
 		return FAILED;
 	if (call->json)
-		print_json(data);
+		print_document(data);
 	else
 		call->show(data);
 	json_decref(data);
@@ -63,9 +82,15 @@ static void list_page(struct listing *l, const struct call *call, const json_t *
 	json_t *device;
 
 	if (call->json && !l->printed) {
-		const char *ts = json_string_value(json_object_get(page, "ts"));
+		const json_t *ts = json_object_get(page, "ts");
 
-		printf("{\"v\":1,\"ts\":\"%s\",\"devices\":[", ts ? ts : "");
+		fputs("{\"v\":1,", stdout);
+		if (ts) {
+			fputs("\"ts\":", stdout);
+			print_json(ts, JSON_COMPACT);
+			putchar(',');
+		}
+		fputs("\"devices\":[", stdout);
 	}
 	json_array_foreach(json_object_get(page, "devices"), i, device)
 	{
@@ -74,7 +99,7 @@ static void list_page(struct listing *l, const struct call *call, const json_t *
 			continue;
 		}
 		fputs(l->printed || i ? ",\n" : "\n", stdout);
-		json_dumpf(device, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+		print_json(device, JSON_COMPACT);
 	}
 	l->printed += i + 1; /* never 0 again, even when the page was empty */
 	if (!call->json)
@@ -121,7 +146,7 @@ static int run_reload(const struct call *call)
 	if (!data)
 		return FAILED;
 	if (call->json)
-		print_json(data);
+		print_document(data);
 	json_array_foreach(json_object_get(data, "report"), i, line)
 	{
 		text_escape(text, sizeof text, json_is_string(line) ? json_string_value(line) : "");

@@ -194,6 +194,7 @@ def main():
     args.build = args.build.resolve()
     os.environ["NIDDGW_BUILD"] = str(args.build)
     os.environ["NIDDGW_SLOW"] = str(args.slow)
+    os.environ.setdefault("NIDDGW_TEST_DEADLINE", str(20 * args.slow))
     os.environ.setdefault("NIDDGW_SHARED", str(ROOT.parent / "shared"))
     # What is left in memory at the end is a finding too; a sanitizer's exit status must not look like a test's.
     os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1")

@@ -272,6 +272,31 @@ static void connections_leave_no_descriptor_behind(void **state)
 	assert_int_equal(after, before);
 }
 
+static void ask_status(void *arg)
+{
+	char *got = arg, path[80];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/ctl", w.dir);
+	fd = connect_unix(path);
+	if (send(fd, "{\"verb\":\"status\"}\n", 18, MSG_NOSIGNAL) == 18 && !shutdown(fd, SHUT_WR))
+		read_all(fd, got, 4096);
+	close(fd);
+}
+
+/* The next connection of another kind gets the number of a descriptor that HTTP has just given back. */
+static void a_descriptor_number_that_http_gave_back_is_good_for_others(void **state)
+{
+	char got[4096];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(ask("GET", "/healthz", "localhost"), 200);
+		talk(w.loop, ask_status, got);
+		assert_non_null(strstr(got, "gw7"));
+	}
+}
+
 static void another_address_is_bound_before_the_old_one_goes(void **state)
 {
 	uint16_t old = port, fresh = free_port();
@@ -342,6 +367,7 @@ int main(void)
 		cmocka_unit_test(a_huge_header_is_refused),
 		cmocka_unit_test(a_crowd_waits_outside_and_is_let_in_later),
 		cmocka_unit_test(connections_leave_no_descriptor_behind),
+		cmocka_unit_test(a_descriptor_number_that_http_gave_back_is_good_for_others),
 		cmocka_unit_test(another_address_is_bound_before_the_old_one_goes),
 		cmocka_unit_test(an_address_in_use_leaves_the_old_listener),
 		cmocka_unit_test(a_unix_socket_serves_any_host_name),
