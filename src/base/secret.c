@@ -37,10 +37,10 @@ static long line_of(const char *buf, size_t n, size_t size)
 
 	if (n && buf[n - 1] == '\n')
 		n -= n > 1 && buf[n - 2] == '\r' ? 2 : 1;
-	if (memchr(buf, '\n', n) || memchr(buf, '\0', n))
+	if (memchr(buf, '\n', n) || memchr(buf, '\r', n) || memchr(buf, '\0', n))
 		return -EBADMSG;
 	for (size_t i = 0; i < n; i++)
-		blank = blank && strchr(" \t\r", buf[i]);
+		blank = blank && strchr(" \t", buf[i]);
 	if (blank)
 		return -EBADMSG;
 	return n < size ? (long)n : -EMSGSIZE;

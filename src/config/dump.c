@@ -63,6 +63,17 @@ static void dump_value(const struct dump *d, const struct conf_item *it, const v
 	}
 }
 
+static bool is_there(const struct conf_item *it, const void *at);
+
+/* A group that was not given lacks what it must have. */
+static bool group_is_there(const struct conf_item *items, const char *base)
+{
+	for (; items->type != CONF_TYPE_END; items++)
+		if (items->required && !items->absent && !is_there(items, base + items->offset))
+			return false;
+	return true;
+}
+
 static bool is_there(const struct conf_item *it, const void *at)
 {
 	switch (it->type) {
@@ -77,6 +88,8 @@ static bool is_there(const struct conf_item *it, const void *at)
 		return ((const struct conf_list *)at)->n;
 	case CONF_TYPE_WORD:
 		return *(const int *)at >= 0;
+	case CONF_TYPE_GROUP:
+		return group_is_there(it->items, at);
 	default:
 		return true;
 	}

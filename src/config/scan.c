@@ -27,12 +27,17 @@ struct scanner {
 	bool no_memory;
 };
 
-static void refuse(struct scanner *s, const char *why)
+static void refuse_at(struct scanner *s, unsigned line, const char *why)
 {
 	if (s->out->fault_line)
 		return;
-	s->out->fault_line = s->line;
+	s->out->fault_line = line;
 	s->out->fault = why;
+}
+
+static void refuse(struct scanner *s, const char *why)
+{
+	refuse_at(s, s->line, why);
 }
 
 static void append(struct scanner *s, const char *text, size_t n)
@@ -104,6 +109,8 @@ static void skip_escape(struct scanner *s)
 
 static void scan_string(struct scanner *s)
 {
+	const unsigned line = s->line;
+
 	if (!s->after_string && s->depth && s->open[s->depth - 1] != '{')
 		note_string_line(s);
 	for (s->p++; s->p < s->end && *s->p != '"';) {
@@ -112,13 +119,17 @@ static void scan_string(struct scanner *s)
 		else
 			step(s);
 	}
-	if (s->p < s->end)
+	if (s->p == s->end)
+		refuse_at(s, line, "a text without its closing quote");
+	else
 		s->p++;
 	s->after_string = true;
 }
 
 static void skip_comment(struct scanner *s)
 {
+	const unsigned line = s->line;
+
 	if (!at(s, "/*")) {
 		while (s->p < s->end && *s->p != '\n')
 			s->p++;
@@ -127,7 +138,11 @@ static void skip_comment(struct scanner *s)
 	s->p += 2;
 	while (s->p < s->end && !at(s, "*/"))
 		step(s);
-	s->p += s->p < s->end ? 2 : 0;
+	if (s->p == s->end)
+		refuse_at(s, line,
+			  "a comment without its end"); /* libconfig would drop the rest of the file without a word */
+	else
+		s->p += 2;
 }
 
 /* The value of the digits between from and s->p, with the largest one in place of what does not fit. */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "config/parts.h"
 
 enum { SECRET_MOST = 4096, FORBIDDEN = S_IWGRP | S_IRWXO };
@@ -53,72 +54,23 @@ static int secret_open(const char *path, char *why, size_t size)
 	return err;
 }
 
-static long read_some(int fd, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	while (n < size) {
-		ssize_t r = read(fd, buf + n, size - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (!r)
-			break;
-		n += (size_t)r;
-	}
-	return (long)n;
-}
-
-/* The length of the one line in buf, or -EBADMSG. */
-static long one_line(const char *buf, size_t n)
-{
-	if (n && buf[n - 1] == '\n')
-		n -= n > 1 && buf[n - 2] == '\r' ? 2 : 1;
-	if (memchr(buf, '\n', n) || memchr(buf, '\r', n) || memchr(buf, '\0', n))
-		return -EBADMSG;
-	for (size_t i = 0; i < n; i++)
-		if (buf[i] != ' ' && buf[i] != '\t')
-			return (long)n;
-	return -EBADMSG;
-}
-
-static long read_line(int fd, char *buf, size_t size)
-{
-	long n = read_some(fd, buf, size);
-
-	if (n < 0)
-		return n;
-	if ((size_t)n == size)
-		return -EMSGSIZE;
-	n = one_line(buf, (size_t)n);
-	if (n >= 0)
-		buf[n] = '\0';
-	return n;
-}
-
 long conf_read_secret(const char *path, char *buf, size_t size)
 {
 	char why[128];
 	const int fd = secret_open(path, why, sizeof why);
-	long n;
 
 	if (fd < 0)
 		return fd;
-	n = read_line(fd, buf, size);
-	if (n < 0)
-		explicit_bzero(buf, size);
 	close(fd);
-	return n;
+	return secret_read(path, buf, size);
 }
 
-static int check_line(int fd, char *why, size_t size)
+static int check_line(const char *path, char *why, size_t size)
 {
 	char buf[SECRET_MOST];
-	const long n = read_line(fd, buf, sizeof buf);
+	const long n = secret_read(path, buf, sizeof buf);
 
-	explicit_bzero(buf, sizeof buf);
+	secret_wipe(buf, sizeof buf);
 	if (n >= 0)
 		return 0;
 	if (n == -EBADMSG)
@@ -131,13 +83,11 @@ static int check_line(int fd, char *why, size_t size)
 static int check_secret(bool with_line, const char *path, char *why, size_t size)
 {
 	const int fd = secret_open(path, why, size);
-	int err;
 
 	if (fd < 0)
 		return -1;
-	err = with_line ? check_line(fd, why, size) : 0;
 	close(fd);
-	return err;
+	return with_line ? check_line(path, why, size) : 0;
 }
 
 static int check_readable(const char *path, char *why, size_t size)

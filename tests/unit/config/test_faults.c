@@ -18,6 +18,8 @@ static const struct wrong {
 	  "main:2: @include is not supported: files in conf.d and devices.d beside the main file are read by "
 	  "themselves\n" },
 	{ "gateway = {\n id = \"a\\x00b\";\n};\n", "main:2: a text must not hold \\x00\n" },
+	{ "gateway = {\n id = \"ab\n\n};\n", "main:2: a text without its closing quote\n" },
+	{ "gateway = {\n/* id = \"ab\";\n\n};\n", "main:2: a comment without its end\n" },
 	{ "a = ((((((((((((((((((((((((((((((((( 1 )))))))))))))))))))))))))))))))));\n",
 	  "main:1: nested too deeply\n" },
 	/* unknown keys */
