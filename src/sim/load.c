@@ -22,6 +22,8 @@ static const struct args_item items[] = {
 	  .help = "Requests in flight over all devices; each has at most one." },
 	{ ARGS_UINT, .name = "rate", .offset = O(rate), .preset = "0", .most = 1000000,
 	  .help = "Requests offered in a second; 0: as many as the window lets through." },
+	{ ARGS_UINT, .name = "then-rate", .offset = O(then_rate), .preset = "0", .most = 1000000,
+	  .help = "After the run another one at this rate, which prints a second line; 0: none." },
 	{ ARGS_UINT, .name = "unanswered", .offset = O(unanswered), .preset = "0", .most = 100000,
 	  .help = "More devices (udp) that send one request before the run, which the server never answers." },
 	{ ARGS_UINT, .name = "body", .offset = O(body), .most = 1280, .meta = "OCTETS",

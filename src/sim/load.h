@@ -14,7 +14,7 @@
 
 /* ---- options of all modes ---- */
 struct load_opts {
-	uint64_t endpoints, unanswered, window, rate, seconds, warmup_ms, timeout_ms, pid, body;
+	uint64_t endpoints, unanswered, window, rate, then_rate, seconds, warmup_ms, timeout_ms, pid, body;
 	char *to, *server, *first;            /* udp */
 	char *scs_as_id, *listen, *ca_file, *cert_file, *key_file; /* t8, sink */
 	uint64_t connections, status;
@@ -64,6 +64,7 @@ struct load_pace {
 void load_pace_start(struct load_pace *p, const struct load_opts *o, struct load_stat *s);
 /* How many trips may begin now with so many in flight. Starts and ends the measured part; -1: the run is over. */
 long load_pace_due(struct load_pace *p, uint64_t now_ns, uint64_t in_flight);
+uint64_t load_pace_drain_until(uint64_t now_ns); /* how long what is in flight at the end is waited for */
 int load_pace_wait_us(const struct load_pace *p, uint64_t now_ns); /* until the next one is due */
 
 /* ---- modes: exit status ---- */

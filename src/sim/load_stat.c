@@ -172,6 +172,11 @@ long load_pace_due(struct load_pace *p, uint64_t now_ns, uint64_t in_flight)
 	return due > p->sent ? (long)(due - p->sent) : 0;
 }
 
+uint64_t load_pace_drain_until(uint64_t now_ns)
+{
+	return now_ns + 1000000000u;
+}
+
 int load_pace_wait_us(const struct load_pace *p, uint64_t now_ns)
 {
 	double at_ns;

@@ -257,7 +257,7 @@ static int handle(struct run *r, int timeout_us)
 
 static int run_loop(struct run *r)
 {
-	uint64_t now;
+	uint64_t now, until;
 	long due;
 
 	load_pace_start(&r->pace, r->o, r->stat);
@@ -274,7 +274,30 @@ static int run_loop(struct run *r)
 		now = load_now_ns();
 		give_up_old(r, now);
 	}
+	for (until = load_pace_drain_until(now); r->in_flight && load_now_ns() < until;)
+		if (handle(r, 1000))
+			return -1;
 	return 0;
+}
+
+static int run_and_print(struct run *r)
+{
+	const char *mode = r->tls ? "t8+tls" : "t8";
+	struct load_opts again = *r->o;
+	pid_t dut = r->stat->dut;
+
+	if (run_loop(r))
+		return -1;
+	load_stat_print(r->stat, mode, r->o);
+	if (!r->o->then_rate || !r->stat->trips)
+		return r->stat->trips ? 0 : -1;
+	again.rate = again.then_rate;
+	r->o = &again;
+	*r->stat = (struct load_stat){ .dut = dut };
+	if (run_loop(r))
+		return -1;
+	load_stat_print(r->stat, mode, r->o);
+	return r->stat->trips ? 0 : -1;
 }
 
 /* ---- before the run ---- */
@@ -367,11 +390,8 @@ int load_t8(const struct load_opts *o)
 	if (!err)
 		err = prepare(&r);
 	if (!err)
-		err = run_loop(&r);
-	if (!err) {
-		load_stat_print(r.stat, r.tls ? "t8+tls" : "t8", o);
-		err = !r.stat->trips;
-	}
+		err = run_and_print(&r);
+	r.o = o;
 	load_server_stop(server);
 	clean_up(&r);
 	return err ? 1 : 0;
