@@ -9,6 +9,8 @@ COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 DESTDIR ?=
+ASAN_BUILD ?= build-asan
+FUZZ_BUILD ?= build-fuzz
 FUZZ_SECONDS ?= 60
 # Debian's: the test modules are its packages, and another python3 may stand before it in PATH.
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
@@ -62,6 +64,9 @@ TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 
 .PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop bench demo install tidy format defaults clean FORCE
 .DELETE_ON_ERROR:
+
+# One short line per file; V=1 shows the commands.
+say = $(if $(V),,@echo '  $(1)'; )
 .SECONDARY:
 
 all: $(PROGRAMS)
@@ -76,11 +81,11 @@ deps:
 
 $(BUILD)/obj/%.o: src/%.c | need
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(if $(filter src/sim/%,$<),$(SIM_CFLAGS)) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(if $(filter src/sim/%,$<),$(SIM_CFLAGS)) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/tests/%.o: tests/%.c | need
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # The commit is in one object only, which is made again when it changes.
 $(BUILD)/obj/control/version.o: CPPFLAGS += -DNIDDGW_COMMIT='"$(COMMIT)"'
@@ -91,16 +96,16 @@ $(BUILD)/commit: FORCE
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR  $@)$(AR) rcs $@ $^
 
 $(BUILD)/niddgwd: $(MAIN_OBJ) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/niddgwctl: $(CTL_OBJ) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/niddgw-sim: $(SIM_OBJ) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS) $(PKG_LIBS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS) $(PKG_LIBS)
 
 # Tests of the two other programs link their objects too, all but the one with main().
 UNIT_EXTRA = $(if $(filter $(BUILD)/unit/ctl/%,$@),$(filter-out %/ctl/main.o,$(CTL_OBJ))) \
@@ -110,27 +115,27 @@ $(filter $(BUILD)/unit/sim/%,$(UNIT_BIN)): $(SIM_OBJ)
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(UNIT_EXTRA) $(LIB) $(CMOCKA_LIBS) \
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(UNIT_EXTRA) $(LIB) $(CMOCKA_LIBS) \
 		$(SIM_LIBS) $(PKG_LIBS) $(LDFLAGS_ALL)
 
 # The replaying main is an object of its own: two sources in one command would fight over one dependency file.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< \
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< \
 		$(BUILD)/obj/tests/fuzz/replay_main.o $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
 
 $(BUILD)/libfuzzer/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(LIB) $(PKG_LIBS) \
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(LIB) $(PKG_LIBS) \
 		-fsanitize=fuzzer $(LDFLAGS_ALL)
 
 $(BUILD)/replay/runner: $(REPLAY_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/clang/%.ok: %.c | need
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 $(WARN) $(if $(filter tests/fuzz/%,$<),-Wno-missing-prototypes) -Werror \
+	$(call say,CLANG $<)clang $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 $(WARN) $(if $(filter tests/fuzz/%,$<),-Wno-missing-prototypes) -Werror \
 		-fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $(if $(filter src/control/version.c,$<),-DNIDDGW_COMMIT='""') $<
 	@touch $@
 
@@ -148,16 +153,16 @@ check: deps
 	@$(PYTHON) tests/tools/check.py --build $(BUILD) $(CHECK_ARGS)
 
 asan:
-	+@$(MAKE) --no-print-directory BUILD=build-asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 all
+	+@$(MAKE) --no-print-directory BUILD=$(ASAN_BUILD) SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 all
 
 check-asan: deps
-	+@$(MAKE) --no-print-directory BUILD=build-asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 tests
-	@$(PYTHON) tests/tools/check.py --build build-asan --slow 4 $(CHECK_ARGS)
+	+@$(MAKE) --no-print-directory BUILD=$(ASAN_BUILD) SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 tests
+	@$(PYTHON) tests/tools/check.py --build $(ASAN_BUILD) --slow 4 $(CHECK_ARGS)
 
 fuzz: deps
-	+@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+	+@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=clang SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
 		OPT=-O1 fuzz-live
-	@tests/tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+	@tests/tools/fuzz.sh $(FUZZ_BUILD) $(FUZZ_SECONDS)
 
 interop: deps
 	+@$(MAKE) --no-print-directory all
@@ -200,7 +205,7 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/niddgw/niddgw.conf || install -m 0644 etc/niddgw.conf $(DESTDIR)$(SYSCONFDIR)/niddgw/niddgw.conf
 
 clean:
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
 	$(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d)
