@@ -2,7 +2,8 @@
 /* print.c - the annotated default file, from the schema alone
  *
  * Groups stand as they are, with every default written out; a key without one, and every list, is a comment. So what is
- * printed is a sound configuration that does nothing yet, and each line of a list is there to be uncommented.
+ * printed is a sound configuration that does nothing yet; a list freed of the marks in the first column is one that
+ * only waits for what is required.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void indent(const struct printer *p, bool comment)
 		fputs("# ", p->to);
 	for (unsigned i = 0; i < p->depth; i++)
 		fputs("    ", p->to);
-	if (comment && !p->comment)
+	if (comment)
 		fputs("# ", p->to);
 }
 
@@ -73,7 +74,7 @@ static void note(const struct printer *p, const char *text)
 			n = n ? n : width;
 		}
 		indent(p, true);
-		fprintf(p->to, "%s%.*s\n", p->comment ? "# " : "", (int)n, text);
+		fprintf(p->to, "%.*s\n", (int)n, text);
 		text += n;
 		text += strspn(text, " ");
 	}
@@ -139,6 +140,14 @@ static const char *reload_text(enum conf_reload r)
 				   : "at the next start";
 }
 
+/* A help text that begins with a plain word begins a sentence. */
+static bool begins_plainly(const char *help)
+{
+	const size_t n = strspn(help, "abcdefghijklmnopqrstuvwxyz");
+
+	return n && (help[n] == ' ' || !help[n]);
+}
+
 static void describe(const struct printer *p, const struct conf_item *it)
 {
 	const char *help = it->help ? it->help : "";
@@ -147,6 +156,8 @@ static void describe(const struct printer *p, const struct conf_item *it)
 
 	add(text, sizeof text, "%s%s", help, !len || strchr(".?!", help[len - 1]) ? "" : ".");
 	add_shape(text, sizeof text, it);
+	if (begins_plainly(text))
+		*text = (char)(*text - 'a' + 'A');
 	if (it->required)
 		add(text, sizeof text, " Required.");
 	if (it->type != CONF_TYPE_GROUP && it->type != CONF_TYPE_LIST)
@@ -251,7 +262,7 @@ static void print_key(const struct printer *p, const struct conf_item *it, const
 {
 	const bool chooser = type && !strcmp(it->name, "type");
 
-	indent(p, !has_default(it) && !chooser && !p->comment);
+	indent(p, !has_default(it) && !chooser && !it->required);
 	fprintf(p->to, "%s = ", it->name);
 	if (chooser)
 		print_quoted(p->to, type);

@@ -65,9 +65,9 @@ static void every_key_is_shown_with_range_unit_words_and_reload(void **state)
 		"#         callback = {\n",
 		"#             # Where to listen. Required. Reload: at once.\n#             listen = \"\";\n",
 		"#         # Password. \"file:PATH\"; one line, mode 0640 or tighter. Reload: at once.\n#         "
-		"password = \"file:\";\n",
+		"# password = \"file:\";\n",
 		"#         oscore = (\n#             {\n#                 # Key id. Reload: at once.\n#                "
-		" kid = \"\";\n",
+		" # kid = \"\";\n",
 	};
 	const char *all = defaults();
 
@@ -78,6 +78,41 @@ static void every_key_is_shown_with_range_unit_words_and_reload(void **state)
 	assert_null(strstr(all, "colour"));
 	assert_null(strstr(all, "modem"));
 	assert_null(strstr(all, "\"later\""));
+	free(text);
+}
+
+/* Takes the marks in the first column away between "# NAME = (" and "# );". */
+static void uncomment_lists(char *all)
+{
+	bool in_list = false;
+
+	for (char *line = all; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		const char *end = strchr(line, '\n');
+
+		if (!strncmp(line, "# ", 2) && end > line + 3 && end[-1] == '(' && line[2] != ' ')
+			in_list = true;
+		if (in_list)
+			line[0] = ' ';
+		if (!strncmp(line, "  );\n", 6))
+			in_list = false;
+	}
+}
+
+static void uncommented_lists_wait_only_for_names(void **state)
+{
+	struct conf *c = NULL;
+	char *faults = NULL;
+	size_t faults_len = 0;
+	FILE *to = open_memstream(&faults, &faults_len);
+
+	(void)state;
+	defaults();
+	uncomment_lists(text);
+	assert_int_equal(conf_load_text(&c, "x", text, len, &schema, to), -EINVAL);
+	fclose(to);
+	for (char *line = strtok(faults, "\n"); line; line = strtok(NULL, "\n"))
+		assert_non_null(strstr(line, "name: a name is 1 to 128 octets"));
+	free(faults);
 	free(text);
 }
 
@@ -131,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_defaults_are_a_sound_idle_configuration),
 		cmocka_unit_test(every_key_is_shown_with_range_unit_words_and_reload),
+		cmocka_unit_test(uncommented_lists_wait_only_for_names),
 		cmocka_unit_test(what_is_in_effect_reads_back_the_same),
 		cmocka_unit_test(secrets_are_masked),
 	};
