@@ -202,7 +202,7 @@ static void take_member(struct scan *s, struct token_answer *out, bool *have_typ
 		*have_type = true;
 	} else if (!strcmp(name, "expires_in")) {
 		s->failed = s->failed || out->has_expires;
-		out->has_expires = peek(s) != 'n';
+		out->has_expires = peek(s) != 'n' || s->end - s->p < 4 || memcmp(s->p, "null", 4);
 		if (out->has_expires)
 			out->expires_in = take_number(s);
 		else
