@@ -148,7 +148,7 @@ static bool is_msisdn(const char *s)
 
 static void check_identity(struct conf_load *load, const struct device_conf *d, const struct link_conf *l, const struct identity_key *id)
 {
-	const char *type = link_type_words[l->type];
+	const char *type = l->type < 0 ? "" : link_type_words[l->type]; /* a wrong word is a fault of its own */
 	bool t8 = strcmp(type, "t8") == 0, udp = strcmp(type, "udp") == 0;
 	struct addr a;
 
