@@ -76,7 +76,7 @@ need:
 	@tests/tools/deps.sh need build
 
 deps:
-	@tests/tools/deps.sh install
+	@tests/tools/deps.sh install check
 
 # ---- building ----
 
@@ -169,7 +169,8 @@ interop: deps
 	+@$(MAKE) --no-print-directory all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/interop.sh
 
-bench: deps
+bench:
+	@tests/tools/deps.sh install bench
 	+@$(MAKE) --no-print-directory all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 

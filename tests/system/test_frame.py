@@ -134,6 +134,45 @@ def test_ci_fails_when_anything_failed_and_sums_up(tmp_path, check_says, interop
     assert ci(tmp_path, check_says, interop_says) == (status, line)
 
 
+# ---- packages ----
+
+def with_tools(tmp_path, **scripts):
+    """An environment in which these commands are scripts of ours; each leaves its name and arguments in calls."""
+    for name, text in scripts.items():
+        tool = tmp_path / name.replace("_", "-")
+        tool.write_text('#!/bin/sh\necho "%s $*" >>%s/calls\n%s\n' % (tool.name, tmp_path, text))
+        tool.chmod(0o755)
+    return {**os.environ, "PATH": "%s:%s" % (tmp_path, os.environ["PATH"])}
+
+
+def calls(tmp_path):
+    return re.findall(r"^(dpkg-query|apt-get|sudo) ", (tmp_path / "calls").read_text(), re.MULTILINE)
+
+
+def test_what_is_missing_is_named_and_nothing_is_installed(tmp_path):
+    env = with_tools(tmp_path, dpkg_query="exit 1", apt_get="exit 0", sudo="exit 0")
+    done = run(REPO / "tests/tools/deps.sh", "need", "build", env=env)
+    assert done.returncode == 2
+    assert "missing: gcc" in done.stdout and "libevent-dev" in done.stdout and "make deps" in done.stdout
+    assert set(calls(tmp_path)) == {"dpkg-query"}
+
+
+def test_deps_leave_apt_alone_when_all_is_there(tmp_path):
+    env = with_tools(tmp_path, dpkg_query="echo installed", apt_get="exit 1", sudo="exit 1")
+    assert run(REPO / "tests/tools/deps.sh", "install", "check", env=env).returncode == 0
+    assert set(calls(tmp_path)) == {"dpkg-query"}
+
+
+@pytest.mark.parametrize("uid, by", [(0, "env"), (1000, "sudo")])
+def test_deps_install_what_is_missing_as_root(tmp_path, uid, by):
+    env = with_tools(tmp_path, dpkg_query='[ "$4" = libconfig-dev ] || echo installed', apt_get="exit 0", sudo='exec "$@"', id="echo %d" % uid)
+    done = run(REPO / "tests/tools/deps.sh", "install", "check", env=env)
+    assert done.returncode == 0, done.stdout
+    said = (tmp_path / "calls").read_text()
+    assert "apt-get update" in said and re.search(r"apt-get install .*--no-install-recommends libconfig-dev\s*\n", said)
+    assert ("sudo apt-get update" in said) == (by == "sudo")
+
+
 # ---- what is printed from the tables ----
 
 def defaults():

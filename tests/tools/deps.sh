@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh need [SET..]  - say what is missing and exit 2; installs nothing
-# deps.sh install       - install what is missing (apt, with sudo when not root); needs no network when all is there
+# deps.sh need SET     - say what is missing and exit 2; installs nothing
+# deps.sh install SET  - install what is missing (apt, with sudo when not root); needs no network when all is there
 #
-# The one list of packages (Debian 12 names). Sets: build, check, fuzz, tidy.
+# The one list of packages (Debian 12 names). Sets: build, check, bench, tidy; each has build in it.
 set -eu
 
 build="gcc make pkg-config libc6-dev libevent-dev libssl-dev libconfig-dev libcurl4-openssl-dev libjansson-dev libcoap3-dev"
 check="libcmocka-dev libcoap3-bin python3 python3-pytest python3-yaml python3-jsonschema openssl clang libclang-rt-14-dev"
-fuzz="clang libclang-rt-14-dev"
+bench="python3 libnghttp2-dev libcjson-dev" # the last two for the bare prototype that figures are held against
 tidy="clang-tidy clang-format"
 
 packages_of() {
 	case $1 in
 	build) echo "$build" ;;
 	check) echo "$build $check" ;;
-	fuzz) echo "$build $fuzz" ;;
+	bench) echo "$build $bench" ;;
 	tidy) echo "$build $tidy" ;;
 	*) echo "deps.sh: unknown set $1" >&2; exit 2 ;;
 	esac
@@ -34,23 +34,19 @@ have_dpkg() {
 
 need() {
 	have_dpkg || exit 0
-	wanted=
-	for set in "$@"; do
-		wanted="$wanted $(packages_of "$set")"
-	done
-	missing=$(missing_of $wanted)
+	missing=$(missing_of $1)
 	[ -n "$missing" ] || exit 0
 	echo "niddgw: these packages are missing: $missing" >&2
-	echo "niddgw: 'make deps' installs them" >&2
+	echo "niddgw: '$hint' installs them" >&2
 	exit 2
 }
 
 install() {
 	if ! have_dpkg; then
-		echo "niddgw: this is no Debian system; install by hand what corresponds to: $build $check" >&2
+		echo "niddgw: this is no Debian system; install by hand what corresponds to: $1" >&2
 		exit 0
 	fi
-	missing=$(missing_of $build $check)
+	missing=$(missing_of $1)
 	[ -n "$missing" ] || exit 0
 	as_root=
 	if [ "$(id -u)" -ne 0 ]; then
@@ -63,11 +59,12 @@ install() {
 }
 
 case ${1:-} in
-need)
-	shift
-	need "${@:-build}"
+need | install)
+	packages=$(packages_of "${2:-build}")
+	hint="make deps"
+	[ "${2:-build}" = build ] || hint="tests/tools/deps.sh install $2"
+	"$1" "$packages"
 	;;
-install) install ;;
 *)
 	sed -n '3,4s/^# //p' "$0" >&2
 	exit 2
