@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* peer.c - retransmission, order and NSTART of one leg
  *
- * One list per peer: those that hold a place (in flight, paused, silent) stand before those that wait. A place is given back only when
- * its tx is taken out, so a message that found nobody keeps everything behind it in order. Answers stand in no
- * queue: they belong to an exchange that is open already.
+ * One list per peer: those that hold a place (in flight, paused, silent) stand before those that wait. A place is given
+ * back only when its tx is taken out, so a message that found nobody keeps everything behind it in order. Answers stand
+ * in no queue: they belong to an exchange that is open already.
  */
 #include "coap/peer.h"
 
@@ -36,7 +36,8 @@ uint64_t coap_non_lifetime_ms(const struct coap_params *p)
 	return coap_transmit_span_ms(p) + p->max_latency_ms;
 }
 
-void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared)
+void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params,
+		    struct coap_shared *shared)
 {
 	*p = (struct coap_peer){ .ops = ops, .params = params, .shared = shared };
 	random_bytes(&p->next_mid, sizeof p->next_mid);
@@ -199,13 +200,40 @@ static void begin_cycle(struct coap_tx *tx, uint64_t now_ms)
 	transmit(tx, now_ms);
 }
 
+static bool may_leave(const struct coap_peer *p, const struct coap_tx *tx)
+{
+	return tx->con ? p->active < p->params->nstart : !p->stuck && !p->away;
+}
+
+/* A message that fails at once is taken out by its owner, which comes back here: the first call goes on for all. */
+static void send_queued(struct coap_peer *p, uint64_t now_ms)
+{
+	struct coap_tx *tx;
+
+	if (p->sending)
+		return;
+	p->sending = true;
+	while ((tx = first_queued(p)) && may_leave(p, tx))
+		begin_cycle(tx, now_ms);
+	p->sending = false;
+}
+
+/* A NON that was stuck gives its place back when it leaves. */
+static void go(struct coap_tx *tx, uint64_t now_ms)
+{
+	struct coap_peer *p = tx->peer;
+
+	begin_cycle(tx, now_ms);
+	send_queued(p, now_ms);
+}
+
 static void on_tx_timer(struct timer *t, uint64_t now_ms)
 {
 	struct coap_tx *tx = container_of(t, struct coap_tx, timer);
 	struct coap_peer *p = tx->peer;
 
 	if (tx->state != COAP_TX_FLIGHT) {
-		begin_cycle(tx, now_ms);
+		go(tx, now_ms);
 		return;
 	}
 	if (tx->retries >= p->params->max_retransmit) {
@@ -216,21 +244,6 @@ static void on_tx_timer(struct timer *t, uint64_t now_ms)
 	tx->retries++;
 	tx->timeout_ms *= 2;
 	transmit(tx, now_ms);
-}
-
-static bool may_leave(const struct coap_peer *p, const struct coap_tx *tx)
-{
-	return tx->con ? p->active < p->params->nstart : !p->stuck;
-}
-
-static void send_queued(struct coap_peer *p, uint64_t now_ms)
-{
-	struct coap_tx *tx = first_queued(p);
-
-	while (tx && may_leave(p, tx)) {
-		begin_cycle(tx, now_ms);
-		tx = first_queued(p);
-	}
 }
 
 void coap_tx_submit(struct coap_peer *p, struct coap_tx *tx, uint64_t now_ms)
@@ -271,7 +284,7 @@ void coap_tx_pause(struct coap_tx *tx, uint64_t at_ms, bool on_contact)
 void coap_tx_go(struct coap_tx *tx, uint64_t now_ms)
 {
 	if (tx->peer && is_stuck(tx))
-		begin_cycle(tx, now_ms);
+		go(tx, now_ms);
 }
 
 void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms)
@@ -283,11 +296,12 @@ void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms)
 	start_timer(tx, now_ms);
 }
 
-/* begin_cycle may take the tx, or any other, out of the list, so each round looks for the next from the start. A tx that is
- * paused again by its own transport in this call has a first_ms or stays paused: `most` bounds the rounds. */
+#define STUCK_MOST 160 /* the largest NSTART, and an answer for each open exchange */
+
+/* Sending one may take it, or any other, out of the list, so what is to go is noted first and looked up again. */
 static void go_all(struct coap_peer *p, uint64_t now_ms, bool contact_only)
 {
-	struct coap_tx *list[16];
+	struct coap_tx *list[STUCK_MOST];
 	size_t n = 0;
 
 	for (struct coap_tx *tx = p->head; tx && n < sizeof list / sizeof *list; tx = tx->next)
@@ -311,8 +325,19 @@ void coap_peer_contact(struct coap_peer *p, uint64_t now_ms)
 
 void coap_peer_resume(struct coap_peer *p, uint64_t now_ms)
 {
-	if (p->head)
-		go_all(p, now_ms, false);
+	p->away = false;
+	if (!p->head)
+		return;
+	go_all(p, now_ms, false);
+	send_queued(p, now_ms);
+}
+
+struct coap_tx *coap_peer_stuck(const struct coap_peer *p)
+{
+	for (struct coap_tx *tx = p->head; tx && is_active(tx); tx = tx->next)
+		if (tx->con && is_stuck(tx) && tx->klass != COAP_TX_ANSWER)
+			return tx;
+	return NULL;
 }
 
 struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid)
@@ -325,5 +350,5 @@ struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid)
 
 bool coap_peer_clear(const struct coap_peer *p)
 {
-	return !p->stuck && !first_queued(p);
+	return !p->stuck && !p->away && !first_queued(p);
 }

@@ -64,8 +64,8 @@ struct coap_tx {
 };
 
 struct coap_peer_ops {
-	/* Hand tx to the transport; again: it was handed over before. 0; -EAGAIN, -ENOTCONN: it is paused until coap_tx_go() or
-	 * a time given by coap_tx_pause(); another error goes to failed(). */
+	/* Hand tx to the transport; again: it was handed over before. 0; -EAGAIN, -ENOTCONN: it is paused until coap_tx_go(),
+	 * contact, or the time that send itself gave by coap_tx_pause(); another error goes to failed(). */
 	int (*send)(struct coap_peer *p, struct coap_tx *tx, bool again);
 	/* -ETIMEDOUT: retransmissions of a CON are used up (state SILENT); another error: the transport refused it for good. The
 	 * owner takes it out with coap_tx_remove(), at once or later. */
@@ -81,10 +81,12 @@ struct coap_peer {
 	struct coap_shared *shared;         /* borrowed */
 	struct coap_tx *head, *tail;        /* active ones first, then the queued by class */
 	struct coap_dedup *dedup;           /* owned; NULL while nothing is remembered */
+	uint32_t queued; /* in the list in all */
 	uint16_t next_mid;
-	uint16_t queued; /* in the list in all */
 	uint8_t active;  /* CON that hold one of the NSTART places */
 	uint8_t stuck;   /* of these, PAUSED or SILENT */
+	bool sending;    /* the queue is being sent from */
+	bool away;       /* the owner's: nobody is there to hear a NON, so it waits, and what is behind it; coap_peer_resume() ends it */
 };
 void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared);
 void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out before */
@@ -102,7 +104,8 @@ void coap_tx_pause(struct coap_tx *tx, uint64_t at_ms, bool on_contact);
 void coap_tx_go(struct coap_tx *tx, uint64_t now_ms);      /* PAUSED or SILENT: send it again now, a fresh cycle */
 void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms); /* it has only now reached the peer: the timer begins again, nothing is sent */
 void coap_peer_contact(struct coap_peer *p, uint64_t now_ms); /* the peer was heard: what waited for that goes */
-void coap_peer_resume(struct coap_peer *p, uint64_t now_ms);  /* the transport is usable again: everything paused or silent goes */
+void coap_peer_resume(struct coap_peer *p, uint64_t now_ms);  /* the peer is there again: everything paused or silent goes */
+struct coap_tx *coap_peer_stuck(const struct coap_peer *p);   /* the first CON that is paused or silent, or NULL */
 /* The active tx with that id, or NULL: for ACK and RST. */
 struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid);
 bool coap_peer_clear(const struct coap_peer *p); /* a NON may leave now without overtaking anything */

@@ -6,6 +6,8 @@
 
 #include "session/internal.h"
 
+#define WITHDRAWN_MAX_AGE_S 60
+
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len)
 {
 	(void)north_assoc_send(a->north, data, len); /* what is lost here the peer asks for again */
@@ -23,55 +25,73 @@ static struct assoc *assoc_of_peer(struct coap_peer *p)
 	return container_of(p, struct assoc, peer);
 }
 
-/* A full socket buffer is a lost datagram: the timer repeats it. */
-static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
-{
-	int err = north_assoc_send(assoc_of_peer(p)->north, tx->data, tx->len);
-
-	(void)again;
-	return err == -EAGAIN ? 0 : err;
-}
-
 /* The duplicate window at the server is over: a message sent again is a new one to it (INTERFACE 4, "in doubt"). */
 static bool is_stale(const struct assoc *a, const struct coap_tx *tx)
 {
 	return clock_now_ms() - tx->first_ms >= coap_exchange_lifetime_ms(&a->srv->params);
 }
 
-static void renew_mid(struct assoc *a, struct coap_tx *tx)
+/* Whether it may go to the server once more as another message. */
+static bool may_renew(const struct coap_tx *tx)
+{
+	if (tx->kind == TX_NOTE)
+		return !container_of(tx, const struct note, tx)->oscore;
+	if (tx->kind == TX_REQUEST) {
+		const struct exchange *x = container_of(tx, const struct exchange, tx);
+
+		return !x->oscore && !x->in_doubt;
+	}
+	return false;
+}
+
+static void renew(struct assoc *a, struct coap_tx *tx)
 {
 	tx->mid = coap_peer_mid(&a->peer);
 	tx->data[2] = (uint8_t)(tx->mid >> 8);
 	tx->data[3] = (uint8_t)tx->mid;
-	tx->first_ms = 0;
+	tx->first_ms = clock_now_ms();
+	if (tx->kind == TX_REQUEST)
+		container_of(tx, struct exchange, tx)->in_doubt = true;
 	count(a->dev->all, C_IN_DOUBT);
 }
 
+/* A full socket buffer is a lost datagram: the timer repeats it. */
+static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
+{
+	struct assoc *a = assoc_of_peer(p);
+	int err;
+
+	if (again && is_stale(a, tx)) {
+		if (!may_renew(tx))
+			return -ETIMEDOUT;
+		renew(a, tx);
+	}
+	err = north_assoc_send(a->north, tx->data, tx->len);
+	return err == -EAGAIN ? 0 : err;
+}
+
+static void drop_note(struct assoc *a, struct note *n)
+{
+	count(a->dev->all, C_HOLD_DROPPED);
+	coap_tx_remove(&n->tx, clock_now_ms());
+	note_free(n);
+}
+
+/* Retransmissions are used up: it waits for the server, or has waited too long to be sent at all. */
 static void silent_exchange(struct assoc *a, struct exchange *x)
 {
-	if (!is_stale(a, &x->tx)) {
-		assoc_set_silent(a);
-	} else if (x->oscore || x->in_doubt || x->over) {
+	if (is_stale(a, &x->tx) && !may_renew(&x->tx))
 		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT);
-	} else {
-		x->in_doubt = true;
-		renew_mid(a, &x->tx);
+	else
 		assoc_set_silent(a);
-	}
 }
 
 static void silent_note(struct assoc *a, struct note *n)
 {
-	if (is_stale(a, &n->tx)) {
-		if (n->oscore || n->until_ms <= clock_now_ms()) {
-			count(a->dev->all, C_HOLD_DROPPED);
-			coap_tx_remove(&n->tx, clock_now_ms());
-			note_free(n);
-			return;
-		}
-		renew_mid(a, &n->tx);
-	}
-	assoc_set_silent(a);
+	if (is_stale(a, &n->tx) && !may_renew(&n->tx))
+		drop_note(a, n);
+	else
+		assoc_set_silent(a);
 }
 
 static void north_failed(struct coap_peer *p, struct coap_tx *tx, int err)
@@ -85,13 +105,10 @@ static void north_failed(struct coap_peer *p, struct coap_tx *tx, int err)
 	if (tx->kind == TX_NOTE) {
 		struct note *n = container_of(tx, struct note, tx);
 
-		if (err == -ETIMEDOUT) {
+		if (err == -ETIMEDOUT)
 			silent_note(a, n);
-		} else {
-			count(a->dev->all, C_HOLD_DROPPED);
-			coap_tx_remove(tx, clock_now_ms());
-			note_free(n);
-		}
+		else
+			drop_note(a, n);
 	} else if (err == -ETIMEDOUT) {
 		silent_exchange(a, container_of(tx, struct exchange, tx));
 	} else {
@@ -104,6 +121,8 @@ static void north_gone(struct coap_peer *p, struct coap_tx *tx)
 	(void)p;
 	if (tx->kind == TX_NOTE)
 		note_free(container_of(tx, struct note, tx));
+	else if (tx->kind == TX_REQUEST)
+		exchange_departed(container_of(tx, struct exchange, tx));
 }
 
 const struct coap_peer_ops assoc_peer_ops = { north_send, north_failed, north_gone };
@@ -125,8 +144,8 @@ struct assoc *assoc_get(struct device *d, struct server *srv)
 	coap_peer_init(&a->peer, &assoc_peer_ops, &srv->params, &d->all->shared);
 	err = north_assoc_open(&a->north, srv->north, d->conf->head.name, 0, a);
 	if (err) {
-		log_ev(LOG_WARNING, ROOM, "assoc.failed", LF_STR("dev", d->conf->head.name), LF_STR("server", srv->conf->head.name),
-		       LF_STR("reason", strerror(-err)));
+		log_ev(LOG_WARNING, ROOM, "assoc.failed", LF_STR("dev", d->conf->head.name),
+		       LF_STR("server", srv->conf->head.name), LF_STR("reason", strerror(-err)));
 		free(a);
 		return NULL;
 	}
@@ -135,31 +154,36 @@ struct assoc *assoc_get(struct device *d, struct server *srv)
 	return a;
 }
 
+/* Whoever waits is told, once: what is withdrawn cannot repeat it. */
 static void end_exchanges(struct exchange *x, const struct assoc *a)
 {
 	while (x) {
 		struct exchange *next = x->next;
 
-		if (x->assoc == a)
+		if (x->assoc == a) {
+			if (!x->over && !a->dev->all->ending)
+				exchange_fail(x, COAP_UNAVAILABLE, WITHDRAWN_MAX_AGE_S, "withdrawn");
 			exchange_free(x);
+		}
 		x = next;
 	}
 }
 
 void assoc_close(struct assoc *a)
 {
+	static const struct coap_params nothing_leaves = { .nstart = 0 };
 	struct coap_tx *tx;
 
+	assoc_clear_silent(a);
+	a->peer.params = &nothing_leaves;
+	a->peer.away = true;
 	relations_drop(a);
 	end_exchanges(a->dev->up, a);
 	end_exchanges(a->dev->down, a);
 	while ((tx = a->peer.head)) { /* only notifications are left */
-		timer_cancel(a->dev->all->env.timers, &tx->timer);
-		a->peer.params = &(const struct coap_params){ .nstart = 0 }; /* nothing moves up */
-		coap_tx_remove(tx, 0);
+		coap_tx_remove(tx, clock_now_ms());
 		note_free(container_of(tx, struct note, tx));
 	}
-	assoc_clear_silent(a);
 	coap_peer_fini(&a->peer);
 	north_assoc_close(a->north);
 	free(a->reg);

@@ -143,7 +143,16 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	err = d->link->ops->send(d->at, &how, tx->data, tx->len);
 	if (!err)
 		note_down(d);
+	else if (err == -EAGAIN || err == -ENOTCONN) /* the link may be ready before the device is heard */
+		coap_tx_pause(tx, clock_now_ms() + RETRY_MS, true);
 	return err;
+}
+
+void device_cancel(struct device *d, struct coap_tx *tx)
+{
+	if (d->at && tx->peer && tx->id && tx->first_ms && d->link->ops->cancel)
+		d->link->ops->cancel(d->at, tx->id);
+	tx->id = 0;
 }
 
 static void south_failed(struct coap_peer *p, struct coap_tx *tx, int err)
@@ -226,6 +235,7 @@ static void on_failed(struct device *d, struct coap_tx *tx, const struct link_do
 	uint8_t code = COAP_BAD_GATEWAY;
 
 	count(d->all, C_DOWN_FAILED);
+	tx->id = 0; /* the link has done with it */
 	switch (ev->cause) {
 	case LINK_CAUSE_ASLEEP:
 		on_asleep(d, tx, ev->retry_at_ms);

@@ -168,6 +168,8 @@ static void on_request(struct assoc *a, const struct coap_msg *m)
 		refuse_down(a, m, v.refuse, "option");
 	else if (d->barred || !d->at)
 		refuse_down(a, m, COAP_UNAVAILABLE, "device not attached");
+	else if (d->all->open_up + d->all->open_down >= d->all->env.exchanges_max)
+		refuse_down(a, m, COAP_UNAVAILABLE, "gateway busy");
 	else if (d->downs >= d->profile->conf->queue_max || d->downs == UINT8_MAX)
 		refuse_down(a, m, COAP_TOO_MANY, "queue full");
 	else if (d->profile->conf->block == BLOCK_REFUSE && is_blockwise(&v))
@@ -207,12 +209,12 @@ static void on_response(struct assoc *a, const struct coap_msg *m)
 static void on_piggyback(struct assoc *a, const struct coap_msg *m)
 {
 	struct coap_tx *tx = coap_peer_find(&a->peer, m->mid);
-	struct exchange *x = tx && tx->kind == TX_REQUEST ? container_of(tx, struct exchange, tx) : NULL;
+	struct exchange *x = exchange_find(a->dev->all, UP, a, m->token, m->token_len);
 
-	if (!x || x->out_len != m->token_len || memcmp(x->out, m->token, m->token_len) != 0)
-		count(a->dev->all, C_NORTH_BAD);
-	else
+	if (x && tx == &x->tx)
 		exchange_response(x, m);
+	else
+		count(a->dev->all, x && x->over ? C_LATE : C_NORTH_BAD);
 }
 
 static void on_reset(struct assoc *a, uint16_t mid)

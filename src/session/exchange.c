@@ -7,7 +7,6 @@
  * late answer is recognised and never given to anybody else.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,12 +92,36 @@ static void arm(struct exchange *x)
 	timer_set(x->dev->all->env.timers, &x->timer, at, on_timer);
 }
 
+/* An asker that uses the message id of an open request for another one has begun anew: an answer to the old one would confuse it. */
+static void turn_deaf(struct exchange *list, const struct assoc *a, enum direction dir, uint16_t mid)
+{
+	for (struct exchange *x = list; x; x = x->next)
+		if (x->ask_mid == mid && (dir == UP || x->assoc == a))
+			x->deaf = true;
+}
+
+/* What is over is remembered as long as there is room: the oldest stands last. */
+static void forget_oldest_over(struct device *d, enum direction dir)
+{
+	struct exchange *oldest = NULL;
+
+	if (d->overs[dir] < OVER_MAX)
+		return;
+	for (struct exchange *x = dir == UP ? d->up : d->down; x; x = x->next)
+		if (x->over)
+			oldest = x;
+	if (oldest)
+		exchange_free(oldest);
+}
+
 struct exchange *exchange_new(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, const struct coap_view *v)
 {
 	struct exchange **list = dir == UP ? &d->up : &d->down, *x = calloc(1, sizeof *x);
 
 	if (!x)
 		return NULL;
+	forget_oldest_over(d, dir);
+	turn_deaf(*list, a, dir, ask->mid);
 	x->dev = d;
 	x->assoc = a;
 	x->dir = (uint8_t)dir;
@@ -128,7 +151,7 @@ void exchange_add(struct exchange *x, uint64_t deadline_ms)
 	struct sessions *s = x->dev->all;
 	struct token_key k;
 
-	(void)map_add(x->dir == UP ? &s->ups : &s->downs, &x->node, key_hash(&k, owner_of(x), x->out, x->out_len));
+	x->mapped = map_add(x->dir == UP ? &s->ups : &s->downs, &x->node, key_hash(&k, owner_of(x), x->out, x->out_len)) == 0;
 	x->deadline_ms = deadline_ms;
 	arm(x);
 }
@@ -148,6 +171,7 @@ static void mark_over(struct exchange *x)
 		return;
 	x->over = true;
 	x->empty_ack_ms = 0;
+	x->dev->overs[x->dir]++;
 	*(x->dir == UP ? &x->dev->ups : &x->dev->downs) -= 1;
 	*(x->dir == UP ? &x->dev->all->open_up : &x->dev->all->open_down) -= 1;
 }
@@ -160,11 +184,12 @@ void exchange_free(struct exchange *x)
 	exchange_count(x, LINK_RES_FAILED);
 	coap_peer_settled(asker(x), x->ask_mid, x->ask, x->ask_len);
 	mark_over(x);
+	x->dev->overs[x->dir]--;
 	timer_cancel(s->env.timers, &x->timer);
 	*x->link = x->next;
 	if (x->next)
 		x->next->link = x->link;
-	if (x->out_len)
+	if (x->mapped)
 		map_remove(x->dir == UP ? &s->ups : &s->downs, &x->node);
 	coap_tx_remove(&x->tx, now);
 	coap_tx_clear(&x->tx);
@@ -222,6 +247,8 @@ static void submit_separate(struct exchange *x, const uint8_t *data, size_t len)
 /* Sends an encoded answer to the asker; true when the exchange has to wait for its confirmation. */
 static bool deliver(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len)
 {
+	if (x->deaf)
+		return false;
 	if (type == COAP_CON) {
 		submit_separate(x, data, len);
 		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len,
@@ -242,7 +269,7 @@ static void ack_asker(struct exchange *x, bool final)
 		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, NULL, 0, final);
 		return;
 	}
-	if (!x->acked)
+	if (!x->acked && !x->deaf)
 		send_to_asker(x, ack, sizeof ack);
 	x->acked = true;
 	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack, sizeof ack, final);
@@ -284,6 +311,8 @@ static void linger(struct exchange *x)
 	const struct coap_params *p = x->dir == UP ? &x->assoc->srv->params : &x->dev->profile->params;
 
 	mark_over(x);
+	if (x->dir == DOWN)
+		device_cancel(x->dev, &x->tx);
 	coap_tx_remove(&x->tx, clock_now_ms());
 	x->deadline_ms = clock_now_ms() + coap_exchange_lifetime_ms(p);
 	arm(x);
@@ -326,6 +355,24 @@ static const char *fail_text(uint8_t code)
 	return code == COAP_GATEWAY_TIMEOUT ? "no answer" : code == COAP_TOO_LARGE ? "too large for the link" : "refused by the next hop";
 }
 
+/* A NON of a device that could not leave yet: nobody asked for an answer in time, so it is kept like a notification. */
+static bool waits_for_server(const struct exchange *x)
+{
+	return x->dir == UP && !x->ask_con && x->tx.peer && !x->tx.first_ms;
+}
+
+static void hold(struct exchange *x, uint64_t now_ms)
+{
+	x->deadline_ms = x->started_ms + x->assoc->srv->conf->hold_s * 1000;
+	if (x->deadline_ms > now_ms) {
+		arm(x);
+		return;
+	}
+	count(x->dev->all, C_HOLD_DROPPED);
+	exchange_count(x, LINK_RES_DROPPED);
+	exchange_free(x);
+}
+
 static void on_timer(struct timer *t, uint64_t now_ms)
 {
 	struct exchange *x = container_of(t, struct exchange, timer);
@@ -342,11 +389,21 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 		ack_asker(x, false);
 	if (x->deadline_ms > now_ms)
 		arm(x);
+	else if (waits_for_server(x))
+		hold(x, now_ms);
 	else if (x->has_no_response) { /* what answers may be of the class that is not wanted */
 		exchange_count(x, LINK_RES_FORWARDED);
 		exchange_free(x);
 	} else
 		exchange_fail(x, COAP_GATEWAY_TIMEOUT, 0, "no answer");
+}
+
+void exchange_departed(struct exchange *x)
+{
+	if (x->dir == DOWN || x->over)
+		return;
+	x->deadline_ms = clock_now_ms() + exchange_deadline(x, x->assoc->srv->conf->answer_within_s) - x->started_ms;
+	arm(x);
 }
 
 void exchange_onward_acked(struct exchange *x)
@@ -387,15 +444,20 @@ static void finish(struct exchange *x, enum coap_type type, const uint8_t *data,
 static void build_payload(struct coap_builder *b, const struct exchange *x, const struct coap_msg *m, bool oscore)
 {
 	const char *id = x->dev->all->env.gateway_id;
-	char text[UNIT_MAX];
-	int n;
+	struct writer w = b->w;
 
-	if (m->code != COAP_HOP_LIMIT_REACHED || oscore) {
-		coap_build_payload(b, m->payload, m->payload_len);
-		return;
-	}
-	n = snprintf(text, sizeof text, "%s%s%.*s", id, m->payload_len ? " " : "", (int)m->payload_len, m->payload_len ? (const char *)m->payload : "");
-	coap_build_payload(b, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+	if (m->code == COAP_HOP_LIMIT_REACHED && !oscore) {
+		write_u8(&w, 0xff);
+		write_bytes(&w, id, strlen(id));
+		if (m->payload_len)
+			write_u8(&w, ' ');
+		write_bytes(&w, m->payload, m->payload_len);
+		if (!w.failed) {
+			b->w = w;
+			return;
+		}
+	} /* where the name does not fit, the text goes on without it */
+	coap_build_payload(b, m->payload, m->payload_len);
 }
 
 void exchange_response(struct exchange *x, const struct coap_msg *m)

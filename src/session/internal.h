@@ -30,6 +30,7 @@
 #define EXCHANGES_MAX 64         /* open at once in each direction of one device */
 #define RELATIONS_MAX 64         /* observations of one association */
 #define PROBE_MS 15000           /* how often a silent server is tried with one message */
+#define OVER_MAX 64              /* exchanges that are over and remembered, in each direction of one device */
 #define ANSWER_BYTES_MAX (16u << 20)
 #define NOTE_MIDS 4              /* ids of notifications that a RST is looked up in, per relation */
 
@@ -73,8 +74,9 @@ struct assoc {
 	struct registration *reg; /* owned; NULL: not registered */
 	struct relation *relations;
 	struct assoc *next_silent;
-	uint16_t relations_n, notes_n;
-	bool is_silent;
+	uint32_t notes_n;
+	uint16_t relations_n;
+	bool is_silent; /* in the list of its server; its peer is away */
 };
 
 struct relation {
@@ -108,6 +110,8 @@ struct exchange {
 	bool ask_con, acked;             /* acked: an empty ACK has left to the asker */
 	bool oscore, observe, cancel, has_no_response;
 	bool over;                       /* the asker has its answer, or nothing more is owed */
+	bool deaf;                       /* the asker has begun anew with the same message id: nothing is sent to it */
+	bool mapped;                     /* node is in the map */
 	bool in_doubt;                   /* sent once more as a new message */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
 };
@@ -145,6 +149,7 @@ struct device {
 	uint32_t link_mtu;        /* 0: the link told none */
 	const char *link_mtu_origin;
 	uint8_t ups, downs;       /* open exchanges */
+	uint8_t overs[2];         /* those that are over and remembered, by direction */
 	uint8_t next_token;
 	bool has_ep;              /* by_ep is in the map */
 	bool barred, asleep, heard;
@@ -166,6 +171,7 @@ struct sessions {
 	uint64_t *counters[C_COUNT];
 	uint64_t open_up, open_down;      /* exchanges */
 	struct log_limit bad_limit;
+	bool ending;                      /* the process stops: nobody is told anything */
 };
 
 static inline void count(struct sessions *s, enum counter c)
@@ -183,6 +189,7 @@ int device_index_ep(struct device *d);
 bool device_within_quota(struct device *d);
 void device_free(struct device *d, bool gone); /* detaches and frees all; out of the list and maps already */
 void device_detach(struct device *d, bool gone);
+void device_cancel(struct device *d, struct coap_tx *tx); /* nobody waits for it any more: the link need not deliver it */
 /* The south leg: one unit down that nobody waits for. */
 void device_send(struct device *d, const uint8_t *data, size_t len);
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid);
@@ -202,8 +209,9 @@ void server_free(struct server *srv);
 struct server *server_choose(const struct device *d, const struct coap_view *v); /* NULL: none configured */
 struct server *server_by_name(const struct sessions *s, const char *name);
 void server_back(struct server *srv);
-void assoc_set_silent(struct assoc *a);
+void assoc_set_silent(struct assoc *a); /* until its server is heard: what must not get lost waits */
 void assoc_clear_silent(struct assoc *a);
+void assoc_wait_for_server(struct assoc *a); /* before a NON: silent, when others have found its server to be */
 
 /* ---- up.c, down.c ---- */
 #define MAX_AGE_OPTION_SIZE 6
@@ -217,6 +225,7 @@ void exchange_add(struct exchange *x, uint64_t deadline_ms); /* after its onward
 struct exchange *exchange_find(struct sessions *s, enum direction dir, const void *owner, const uint8_t *token, size_t len);
 void exchange_free(struct exchange *x);
 void exchange_onward_acked(struct exchange *x); /* an empty ACK came for the request */
+void exchange_departed(struct exchange *x); /* a NON request of a device has left, perhaps after a long wait */
 void exchange_response(struct exchange *x, const struct coap_msg *m); /* what answers the request */
 void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const char *why); /* the gateway's own answer */
 void exchange_fail_soon(struct exchange *x, uint8_t code); /* the same from the next timer run: safe inside a callback of the message layer */

@@ -246,6 +246,7 @@ static bool hold_note(struct relation *r, const uint8_t *data, size_t len, bool 
 	n->until_ms = clock_now_ms() + a->srv->conf->hold_s * 1000;
 	make_room(a);
 	a->notes_n++;
+	assoc_wait_for_server(a);
 	coap_tx_submit(&a->peer, &n->tx, clock_now_ms());
 	return true;
 }
@@ -282,7 +283,7 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	if (len < 0)
 		return LINK_RES_TOO_BIG;
 	remember_mid(r, mid);
-	if (m->type == COAP_NON && coap_peer_clear(&a->peer) && north_assoc_is_up(a->north))
+	if (m->type == COAP_NON && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) && north_assoc_is_up(a->north))
 		assoc_send(a, buf, (size_t)len);
 	else
 		kept = hold_note(r, buf, (size_t)len, v->oscore);

@@ -31,7 +31,9 @@ static void take_conf(struct server *srv, struct north_server *north)
 	srv->insert_ep = c->insert_ep;
 	srv->edits = (struct lwm2m_edits){
 		.binding = strcmp(c->binding, "keep") == 0 ? NULL : c->binding,
-		.queue_flag = c->queue_flag == SERVER_Q_ADD ? LWM2M_ADD : c->queue_flag == SERVER_Q_REMOVE ? LWM2M_REMOVE : LWM2M_KEEP,
+		.queue_flag = c->queue_flag == SERVER_Q_ADD ? LWM2M_ADD
+			: c->queue_flag == SERVER_Q_REMOVE  ? LWM2M_REMOVE
+							    : LWM2M_KEEP,
 		.remove_sms = c->sms == SERVER_SMS_REMOVE,
 	};
 	srv->edit = srv->edits.binding || srv->edits.queue_flag != LWM2M_KEEP || srv->edits.remove_sms;
@@ -90,7 +92,8 @@ static bool host_is(const struct coap_option *host, const char *name)
 
 static bool is_named(const struct server *srv, const struct coap_option *host)
 {
-	if (host_is(host, srv->conf->head.name) || host_is(host, srv->uri.host) || host_is(host, srv->conf->server_name))
+	if (host_is(host, srv->conf->head.name) || host_is(host, srv->uri.host) ||
+	    host_is(host, srv->conf->server_name))
 		return true;
 	for (size_t i = 0; i < srv->conf->aliases.n; i++)
 		if (host_is(host, srv->conf->aliases.v[i]))
@@ -125,18 +128,32 @@ struct server *server_choose(const struct device *d, const struct coap_view *v)
 
 /* ---- silence ---- */
 
+/* The first message that waits and can be confirmed; where only such wait that cannot, a CoAP ping. */
+static void probe(struct assoc *a, uint64_t now_ms)
+{
+	struct coap_tx *tx = coap_peer_stuck(&a->peer);
+
+	if (tx)
+		coap_tx_go(tx, now_ms);
+	else if (a->peer.active == a->peer.stuck) /* nothing is being tried */
+		assoc_send_empty(a, COAP_CON, coap_peer_mid(&a->peer));
+}
+
+/* One that has nothing left to say leaves the list; another goes to its end and is tried. */
 static void on_probe(struct timer *t, uint64_t now_ms)
 {
 	struct server *srv = container_of(t, struct server, probe);
-	struct assoc *a = srv->silent;
+	struct assoc *a;
 
-	if (!a)
+	while ((a = srv->silent)) {
+		notes_expire(a);
+		assoc_clear_silent(a);
+		if (!a->peer.head)
+			continue;
+		assoc_set_silent(a);
+		probe(a, now_ms);
 		return;
-	assoc_clear_silent(a); /* it comes back at the end of the list when nobody answers */
-	notes_expire(a);
-	coap_peer_resume(&a->peer, now_ms);
-	if (srv->silent)
-		timer_set(srv->all->env.timers, &srv->probe, now_ms + PROBE_MS, on_probe);
+	}
 }
 
 void assoc_set_silent(struct assoc *a)
@@ -150,6 +167,7 @@ void assoc_set_silent(struct assoc *a)
 	*end = a;
 	a->next_silent = NULL;
 	a->is_silent = true;
+	a->peer.away = true;
 	north_server_silent(a->srv->north);
 	if (!timer_is_set(&a->srv->probe))
 		timer_set(a->srv->all->env.timers, &a->srv->probe, clock_now_ms() + PROBE_MS, on_probe);
@@ -165,6 +183,15 @@ void assoc_clear_silent(struct assoc *a)
 		at = &(*at)->next_silent;
 	*at = a->next_silent;
 	a->is_silent = false;
+	a->peer.away = false;
+	if (!a->srv->silent)
+		timer_cancel(a->srv->all->env.timers, &a->srv->probe);
+}
+
+void assoc_wait_for_server(struct assoc *a)
+{
+	if (north_assoc_is_up(a->north) && !north_server_is_up(a->srv->north))
+		assoc_set_silent(a);
 }
 
 void server_back(struct server *srv)

@@ -85,6 +85,7 @@ void sessions_free(struct sessions *s)
 {
 	if (!s)
 		return;
+	s->ending = true;
 	while (s->devices) {
 		struct device *d = s->devices;
 
@@ -258,6 +259,10 @@ static void close_assocs(struct device *d)
 
 static void take_record(struct device *d, const struct device_conf *c, const struct profile *p)
 {
+	struct device *holder = c->ep ? sessions_find_ep(d->all, c->ep, strlen(c->ep)) : NULL;
+
+	if (holder && holder != d && holder->ep_learned) /* the record says whose it is */
+		device_forget_ep(holder);
 	if (!same_text(d->conf->ep, c->ep) || (c->ep && d->ep_learned))
 		device_forget_ep(d);
 	d->conf = c;
@@ -278,8 +283,10 @@ static void attach(struct device *d, const struct sessions_conf *conf, struct se
 	d->link_mtu = 0;
 	d->link = l;
 	err = l->ops->attach(l, &d->at, &id, d, (uint32_t)d->profile->conf->mtu);
-	if (!err)
+	if (!err) {
+		coap_peer_resume(&d->south, clock_now_ms()); /* of a device whose link was away */
 		return;
+	}
 	d->at = NULL;
 	d->link = NULL;
 	change->failed++;
@@ -377,8 +384,14 @@ static void on_north_event(void *arg, enum north_event ev)
 {
 	struct assoc *a = arg;
 
-	if (ev == NORTH_UP)
+	if (ev != NORTH_UP)
+		return;
+	if (north_server_is_up(a->srv->north)) {
+		assoc_clear_silent(a);
 		coap_peer_resume(&a->peer, clock_now_ms());
+	} else { /* an address, and nothing heard from there yet: what can be confirmed tries */
+		coap_peer_contact(&a->peer, clock_now_ms());
+	}
 }
 
 static void on_north_back(void *arg, struct north_server *north)

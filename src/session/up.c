@@ -80,6 +80,8 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
 	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code),
 	       LF_UINT("mid", m->mid), LF_UINT("north_mid", x->tx.mid), LF_UINT("len", len));
+	if (m->type == COAP_NON)
+		assoc_wait_for_server(a);
 	coap_tx_submit(&a->peer, &x->tx, clock_now_ms());
 	return LINK_RES_COUNT;
 }
@@ -158,6 +160,12 @@ static enum link_result on_response(struct device *d, const struct coap_msg *m)
 	return reject(d, m);
 }
 
+static void reset(struct exchange *x)
+{
+	x->tx.id = 0; /* it has arrived: nothing is to be taken back */
+	exchange_fail(x, COAP_BAD_GATEWAY, 0, "reset by the device");
+}
+
 static enum link_result on_empty(struct device *d, const struct coap_msg *m)
 {
 	struct coap_tx *tx;
@@ -174,7 +182,7 @@ static enum link_result on_empty(struct device *d, const struct coap_msg *m)
 	else if (m->type == COAP_ACK)
 		exchange_onward_acked(container_of(tx, struct exchange, tx));
 	else
-		exchange_fail(container_of(tx, struct exchange, tx), COAP_BAD_GATEWAY, 0, "reset by the device");
+		reset(container_of(tx, struct exchange, tx));
 	return LINK_RES_FORWARDED;
 }
 
@@ -256,13 +264,19 @@ static enum link_result handle_unit(struct device *d, const uint8_t *data, size_
 	return coap_is_request(m.code) ? on_request(d, &m) : on_response(d, &m);
 }
 
+/* A message that would open an exchange; what may end one is always taken. */
+static bool is_request(const uint8_t *data, size_t len)
+{
+	return len >= 4 && data[0] >> 6 == 1 && (data[0] >> 4 & 3) <= COAP_NON && coap_is_request(data[1]);
+}
+
 void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8_t *data, size_t len)
 {
 	struct sessions *s = arg;
 	struct link *l = d->link;
 	enum link_result res;
 
-	if (s->open_up + s->open_down >= s->env.exchanges_max && len) {
+	if (s->open_up + s->open_down >= s->env.exchanges_max && is_request(data, len)) {
 		link_verdict(up, LINK_OVERLOAD);
 		link_count(l, LINK_RES_DROPPED);
 		return;
