@@ -105,6 +105,13 @@ def test_a_hanging_program_is_ended_with_its_children(check):
     assert "begun" in output and "still running after 1 s" in output
 
 
+def test_a_program_that_is_not_there_failed(check):
+    status, output = check.run(["/nonexistent/test_x"], 1)
+    tally = check.Tally()
+    check.count_tap(tally, "x", status, output)
+    assert (tally.passed, tally.failed) == (0, 1)
+
+
 def test_a_stage_that_ran_nothing_is_a_failure(tmp_path):
     (tmp_path / "tests/tools").mkdir(parents=True)
     for name in ("check.py",):

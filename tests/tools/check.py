@@ -54,8 +54,11 @@ class Tally:
 def run(command, limit_s, env=None, **kwargs):
     """Runs a command in a session of its own; all of it is killed at the limit. Returns (status, output)."""
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT,
-                                   env={**os.environ, **(env or {})}, start_new_session=True, **kwargs)
+        try:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT,
+                                       env={**os.environ, **(env or {})}, start_new_session=True, **kwargs)
+        except OSError as fault:
+            return 127, f"{command[0]}: {fault.strerror}"
         try:
             status = process.wait(limit_s)
             why = f"\n[ended by {signal.Signals(-status).name}]" if status < 0 else ""
