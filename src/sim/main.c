@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 		return SIM_OK;
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		if (!strcmp(word, commands[i].name) && commands[i].run)
+		if (!strcmp(word, commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
 	}
 	if (*word)

@@ -10,8 +10,8 @@
 enum { SIM_OK, SIM_FAILED, SIM_USAGE };
 
 int sim_scef(int argc, char **argv);
-__attribute__((weak)) int sim_device(int argc, char **argv);
+int sim_device(int argc, char **argv);
 int sim_server(int argc, char **argv);
-__attribute__((weak)) int sim_load(int argc, char **argv);
+int sim_load(int argc, char **argv);
 
 #endif

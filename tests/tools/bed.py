@@ -221,8 +221,8 @@ class Sim(Program):
         return ident
 
     def answer(self, ident, timeout=None):
-        return self.wait(timeout=timeout, where=lambda e: e.get("id") == ident and e.get("ev") in (
-            "ok", "error", "response", "failed"))
+        """The line that carries the id: ok, error, response, failed or whatever the command ends in."""
+        return self.wait(timeout=timeout, where=lambda e: e.get("id") == ident)
 
     def cmd(self, cmd, timeout=None, **fields):
         """Give a command and return the line that answers it."""
@@ -231,7 +231,7 @@ class Sim(Program):
     def do(self, cmd, timeout=None, **fields):
         """The same, and it has to be well."""
         line = self.cmd(cmd, timeout, **fields)
-        assert line["ev"] not in ("error", "failed"), line
+        assert line["ev"] not in ("error", "failed", "refused"), line
         return line
 
 
