@@ -170,6 +170,8 @@ struct sessions {
 	size_t profiles_n;
 	uint64_t *counters[C_COUNT];
 	uint64_t open_up, open_down;      /* exchanges */
+	uint64_t census_ms;               /* when census was taken; 0: never */
+	size_t census[DEVICE_STATE_COUNT];
 	struct log_limit bad_limit;
 	bool ending;                      /* the process stops: nobody is told anything */
 };
@@ -178,6 +180,9 @@ static inline void count(struct sessions *s, enum counter c)
 {
 	++*s->counters[c];
 }
+
+/* ---- status.c ---- */
+enum device_state device_state(const struct device *d);
 
 /* ---- device.c ---- */
 uint32_t device_mtu(const struct device *d);

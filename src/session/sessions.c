@@ -7,6 +7,7 @@
 #include "session/internal.h"
 
 #define EXCHANGES_MAX_DEFAULT 100000
+#define CENSUS_MS 1000 /* how old a count of devices by state may be */
 
 /* ---- metrics ---- */
 
@@ -25,10 +26,30 @@ static const struct {
 	[C_DOWN_FAILED] = { "downlink_failed_total", NULL, "Units that the network reported as failed" },
 };
 
-static double gauge_devices(void *arg)
+/* Counted by one walk for all states of a scrape: nothing is kept per change, since a lifetime runs out by itself. */
+static void census(struct sessions *s)
 {
-	return (double)((struct sessions *)arg)->names.count;
+	uint64_t now = clock_now_ms();
+
+	if (s->census_ms && now - s->census_ms < CENSUS_MS)
+		return;
+	memset(s->census, 0, sizeof s->census);
+	for (const struct device *d = s->devices; d; d = d->next)
+		s->census[device_state(d)]++;
+	s->census_ms = now ? now : 1;
 }
+
+#define GAUGE_OF_STATE(name, state)                                                                                    \
+	static double name(void *arg)                                                                                  \
+	{                                                                                                              \
+		census(arg);                                                                                           \
+		return (double)((struct sessions *)arg)->census[state];                                                \
+	}
+GAUGE_OF_STATE(gauge_unknown, DEVICE_UNKNOWN)
+GAUGE_OF_STATE(gauge_registered, DEVICE_REGISTERED)
+GAUGE_OF_STATE(gauge_unregistered, DEVICE_UNREGISTERED)
+GAUGE_OF_STATE(gauge_expired, DEVICE_EXPIRED)
+GAUGE_OF_STATE(gauge_barred, DEVICE_BARRED)
 
 static double gauge_up(void *arg)
 {
@@ -45,16 +66,34 @@ static double gauge_retransmissions(void *arg)
 	return (double)((struct sessions *)arg)->shared.retransmissions;
 }
 
+static const struct {
+	const char *name, *labels, *help;
+	metrics_gauge_fn *fn;
+} gauge_table[] = {
+	{ "devices", "state=\"unknown\"", "Device records by state", gauge_unknown },
+	{ "devices", "state=\"registered\"", "Device records by state", gauge_registered },
+	{ "devices", "state=\"unregistered\"", "Device records by state", gauge_unregistered },
+	{ "devices", "state=\"expired\"", "Device records by state", gauge_expired },
+	{ "devices", "state=\"barred\"", "Device records by state", gauge_barred },
+	{ "exchanges", "leg=\"up\"", "Open exchanges by direction of the request", gauge_up },
+	{ "exchanges", "leg=\"down\"", "Open exchanges by direction of the request", gauge_down },
+	{ "retransmissions", NULL, "Messages sent again so far, both legs", gauge_retransmissions },
+};
+
 static void open_metrics(struct sessions *s)
 {
 	struct metrics *m = s->env.metrics;
 
 	for (size_t i = 0; i < C_COUNT; i++)
 		s->counters[i] = metrics_counter(m, counter_table[i].name, counter_table[i].labels, counter_table[i].help);
-	metrics_gauge(m, "devices_configured", NULL, "Device records", gauge_devices, s);
-	metrics_gauge(m, "exchanges", "leg=\"up\"", "Open exchanges by direction of the request", gauge_up, s);
-	metrics_gauge(m, "exchanges", "leg=\"down\"", "Open exchanges by direction of the request", gauge_down, s);
-	metrics_gauge(m, "retransmissions", NULL, "Messages sent again so far, both legs", gauge_retransmissions, s);
+	for (size_t i = 0; i < sizeof gauge_table / sizeof *gauge_table; i++)
+		metrics_gauge(m, gauge_table[i].name, gauge_table[i].labels, gauge_table[i].help, gauge_table[i].fn, s);
+}
+
+static void close_metrics(struct sessions *s)
+{
+	for (size_t i = 0; i < sizeof gauge_table / sizeof *gauge_table; i++)
+		metrics_gauge(s->env.metrics, gauge_table[i].name, gauge_table[i].labels, NULL, NULL, NULL);
 }
 
 int sessions_new(struct sessions **out, const struct sessions_env *env)
@@ -71,14 +110,6 @@ int sessions_new(struct sessions **out, const struct sessions_env *env)
 	open_metrics(s);
 	*out = s;
 	return 0;
-}
-
-static void close_metrics(struct sessions *s)
-{
-	metrics_gauge(s->env.metrics, "devices_configured", NULL, NULL, NULL, NULL);
-	metrics_gauge(s->env.metrics, "exchanges", "leg=\"up\"", NULL, NULL, NULL);
-	metrics_gauge(s->env.metrics, "exchanges", "leg=\"down\"", NULL, NULL, NULL);
-	metrics_gauge(s->env.metrics, "retransmissions", NULL, NULL, NULL, NULL);
 }
 
 void sessions_free(struct sessions *s)

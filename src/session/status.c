@@ -35,7 +35,7 @@ static void server_status(const struct assoc *a, struct device_server_status *st
 	memcpy(st->binding, a->reg->binding, sizeof a->reg->binding);
 }
 
-static enum device_state state_of(const struct device *d)
+enum device_state device_state(const struct device *d)
 {
 	bool expired = false;
 
@@ -58,7 +58,7 @@ void device_status(const struct device *d, struct device_status *st)
 		.link_type = d->link ? d->link->ops->name : "",
 		.profile = d->profile->conf->head.name,
 		.conf = d->conf,
-		.state = state_of(d),
+		.state = device_state(d),
 		.reach = d->asleep ? REACH_SLEEPING : d->heard ? REACH_AWAKE : REACH_UNKNOWN,
 		.last_up_wall_ms = d->last_up_wall_ms,
 		.last_down_wall_ms = d->last_down_wall_ms,
