@@ -112,15 +112,21 @@ void conn_kill(struct conn *c)
 	server_leave(s);
 }
 
+/* close_notify, so that the end is no truncation */
+static void say_goodbye(struct conn *c)
+{
+	if (!c->ssl || c->state == CONN_HANDSHAKE)
+		return;
+	ERR_clear_error();
+	SSL_shutdown(c->ssl);
+}
+
 /* A close with unread octets makes the kernel send a reset, which may take the answer with it. So shut our side first
  * and read on for a moment. */
 static void linger(struct conn *c)
 {
+	say_goodbye(c);
 	c->state = CONN_LINGERING;
-	if (c->ssl) {
-		ERR_clear_error();
-		SSL_shutdown(c->ssl);
-	}
 	if (c->eof || shutdown(c->fd, SHUT_WR)) {
 		conn_kill(c);
 		return;
@@ -421,6 +427,8 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 	} else {
 		if (c->state == CONN_HANDSHAKE || (c->state == CONN_READING && c->timing))
 			refused(c, "slow");
+		if (!c->dead)
+			say_goodbye(c);
 		conn_kill(c);
 	}
 	let_go(c);

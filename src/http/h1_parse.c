@@ -390,15 +390,15 @@ static enum h1_event take_line(struct h1 *p)
 
 static enum h1_event feed_head(struct h1 *p, const char *data, size_t len, size_t *used)
 {
-	/* What cannot begin a request need not wait for its line end: a TLS client on a plain port, say. */
-	if (!p->head_len && len && !(classes[(uint8_t)*data] & C_TOKEN) && *data != '\r')
-		return fail(p, 400, "not HTTP");
 	while (*used < len) {
 		const char *at = data + *used;
 		const char *lf = memchr(at, '\n', len - *used);
 		size_t n = lf ? (size_t)(lf - at) + 1 : len - *used;
 		enum h1_event ev;
 
+		/* What cannot begin a request need not wait for its line end: a TLS client on a plain port, say. */
+		if (!p->head_len && !(classes[(uint8_t)*at] & C_TOKEN) && *at != '\r')
+			return fail(p, 400, "not HTTP");
 		if (n > p->limits.header_bytes - p->head_len)
 			return fail(p, 431, "header too long");
 		if (!make_room((void **)&p->head, &p->head_size, p->head_len + n))

@@ -16,7 +16,7 @@
 
 void tls_reason(unsigned long code, char *buf, size_t size)
 {
-	const char *text = ERR_reason_error_string(code);
+	const char *text = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
 
 	if (!code)
 		snprintf(buf, size, "closed by the peer");
@@ -28,11 +28,13 @@ void tls_reason(unsigned long code, char *buf, size_t size)
 
 static int fail(const char *what, const char *file)
 {
+	unsigned long code = ERR_peek_error();
 	char reason[160];
 
-	tls_reason(ERR_peek_last_error(), reason, sizeof reason);
+	tls_reason(code, reason, sizeof reason);
 	ERR_clear_error();
-	log_ev(LOG_ERROR, "http", "tls.unusable", LF_STR("what", what), LF_STR("file", file), LF_STR("reason", reason));
+	log_ev(LOG_ERROR, "http", "tls.unusable", LF_STR("what", what), LF_STR("file", file),
+	       LF_STR("reason", code ? reason : NULL));
 	return -EINVAL;
 }
 
@@ -100,9 +102,11 @@ int tls_server_ctx(SSL_CTX **out, const struct http_tls_conf *conf)
 	SSL_CTX *ctx;
 	int err;
 
-	if (!conf->cert_file || !conf->key_file || (conf->crl_file && !conf->client_ca_file))
-		return fail("cert_file and key_file are needed, crl_file needs client_ca_file", NULL);
 	ERR_clear_error();
+	if (!conf->cert_file || !conf->key_file)
+		return fail("cert_file and key_file are both needed", NULL);
+	if (conf->crl_file && !conf->client_ca_file)
+		return fail("crl_file needs client_ca_file", conf->crl_file);
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (!ctx)
 		return -ENOMEM;
