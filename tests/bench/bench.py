@@ -316,7 +316,7 @@ def build_pipe(bed):
     done = subprocess.run(["gcc", "-O2", "-w", "-o", program, source, "-lcjson", "-lnghttp2", "-lcrypto"], stderr=subprocess.PIPE, text=True,
                           check=False)
     if done.returncode:
-        return None, "it does not build (libcjson-dev, libnghttp2-dev): " + done.stderr.strip().splitlines()[0]
+        return None, "it does not build; it needs libcjson-dev and libnghttp2-dev"
     return program, None
 
 
