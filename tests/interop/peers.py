@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peers.py - the two Leshan programs of src/main/java as processes, and the ways between them.
+
+A way is how a client's messages get to the server: straight (the baseline everything else is held against), through a
+daemon by the tunnel link, or through a daemon and a simulated SCEF by T8.
+"""
+import itertools
+import sys
+import threading
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tools"))
+
+import bed  # noqa: E402  (the path above makes it importable)
+from bed import JsonLines, Program, Sim, loop_host, split_addr, wait_until  # noqa: E402, F401
+
+# Two programs with room for fifty clients beside two small cores: little heap, one collector thread, no second compiler.
+JAVA = ["java", "-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+CLASSPATH = "%s:%s/*" % (HERE / "target" / "classes", HERE / "target" / "lib")
+CROWD = 50
+PORTS = (20000, 32767)  # what north.ports is when nobody sets it
+
+
+class Peer(Sim):
+    """A program of ours around the Leshan libraries; commands and events are those of class Console."""
+
+    def __init__(self, main, *args):
+        Program.__init__(self, [*JAVA, "-cp", CLASSPATH, "niddgw.interop." + main, *args], stdout=JsonLines)
+        self.argv = ["java", main, *args]  # what shows in complaints
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self.info = self.wait("ready", timeout=60)
+
+    def stop(self):
+        """Ends at the end of its input; 0 when it does so by itself."""
+        try:
+            self.process.stdin.close()
+        except OSError:
+            pass
+        return super().stop()
+
+
+def server_peer():
+    peer = Peer("ServerPeer", "%s:5683" % loop_host())
+    peer.uri = "coap://" + peer.info["listen"]
+    return peer
+
+
+def client_peer():
+    return Peer("ClientPeer")
+
+
+class Way:
+    """What all ways have: clients to start (endpoint name -> local address) and where they send."""
+    name = None
+    edits = {}       # keys of the server entry
+    binding = ["U"]  # what the server gets to see of the clients' b=U
+
+    def __init__(self, testbed, server):
+        self.bed, self.server, self.gateway, self.scef = testbed, server, None, None
+        self.main = "lw-%s" % self.name
+        self.crowd = ["lw-%s-%02d" % (self.name, n) for n in range(CROWD)]
+        host = loop_host()
+        self.local = {self.main: "%s:40000" % host}
+        self.local.update({ep: "%s:%d" % (host, 41000 + n) for n, ep in enumerate(self.crowd)})
+        self.open()
+
+    def client_host(self):
+        """The address under which the server knows the devices of this way."""
+        return split_addr(self.local[self.main])[0]
+
+    def fields(self, ep):
+        """Of the command that starts a client."""
+        return {"ep": ep, "server": self.uri, "local": self.local[ep]}
+
+    def start_gateway(self, tree):
+        """The daemon, with an address of its own towards the server, so that this way's messages can be told there."""
+        self.north = loop_host()
+        tree["north"] = {"bind": self.north}
+        tree["servers"][0].update(self.edits)
+        tree["profiles"] = [{"name": "p", "block": "pass", "quota_units_per_min": 100000}]
+        for device in tree["devices"]:
+            device["profile"] = "p"
+        self.gateway = self.bed.gateway(tree).ready(60)
+
+
+class Direct(Way):
+    name = "direct"
+
+    def open(self):
+        self.uri = self.server.uri
+
+
+class Tunnel(Way):
+    """link udp. The first device is known by its host alone, the others by host and port."""
+    name = "tunnel"
+
+    def open(self):
+        self.local[self.main] = "%s:40000" % loop_host()
+        addresses = {ep: split_addr(at)[0] if ep == self.main else at for ep, at in self.local.items()}
+        tree = bed.udp_config(self.server.uri, addresses)
+        self.uri = "coap://" + tree["links"][0]["listen"]
+        self.start_gateway(tree)
+
+    def client_host(self):
+        return self.north
+
+
+class T8(Way):
+    """link t8 and an SCEF whose radio carries datagrams. The gateway tells the server another binding than the devices do."""
+    name = "t8"
+    edits = {"binding": "UN"}
+    binding = ["U", "N"]
+
+    def open(self):
+        who = {ep: "%s@iot.example" % ep for ep in self.local}
+        users = Path(self.bed.directory) / "users"
+        users.write_text("".join("%s %s\n" % (who[ep], at) for ep, at in self.local.items()))
+        self.scef = self.bed.scef("--map", users, radio=True)
+        self.uri = "coap://%s:%d" % self.scef.radio
+        self.start_gateway(bed.t8_config(self.scef, self.server, who))
+        self.scef.wait("request", n=len(who), op="create", status=201, timeout=60)
+
+    def client_host(self):
+        return self.north
+
+
+WAYS = [Direct, Tunnel, T8]
