@@ -127,7 +127,9 @@ def errors(run):
     out = [run.good("read", "4.04", path="/3/1"), run.good("read", "4.04", path="/3304/0/5700"),
            run.good("write", "4.05", path=SENSOR, values={SENSOR: 1.5}, format=TEXT),
            run.good("execute", "4.05", path="/32770/0/1"), run.good("read", "4.05", path="/32770/0/8"),
-           run.good("delete", "4.04", path="/32770/9"), run.good("observe", "4.04", path="/3303/7")]
+           run.good("delete", "4.04", path="/32770/9"), run.good("observe", "4.04", path="/3303/7"),
+           run.good("execute", "4.00", path="/32770/0/8", arguments="9")]
+    assert out[-1]["text"] == "argument 9: gr\u00fc\u00dfe", out[-1]
     return out
 
 

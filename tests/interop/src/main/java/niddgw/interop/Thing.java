@@ -19,6 +19,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /** An object instance that keeps what it is given, and tells what is done to it: events written and executed. */
 final class Thing extends SimpleInstanceEnabler {
+	/** An execution with this argument is answered by an error with a text. */
+	private static final int REFUSED = 9;
+
 	private final Console console;
 	private final String ep;
 
@@ -49,7 +52,8 @@ final class Thing extends SimpleInstanceEnabler {
 	@Override
 	public ExecuteResponse execute(LwM2mServer server, int resource, Arguments arguments) {
 		console.event("executed", event(resource).put("arguments", arguments == null ? null : arguments.serialize()));
-		return ExecuteResponse.success();
+		return arguments != null && arguments.hasDigit(REFUSED) ? ExecuteResponse.badRequest("argument 9: gr\u00fc\u00dfe")
+				: ExecuteResponse.success();
 	}
 
 	/** A new value from within: observers are told. */
