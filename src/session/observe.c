@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* observe.c - observations of servers (RFC 7641) and the notifications that they bring
  *
- * One relation south per relation north, never merged: tokens, OSCORE and cancellation then need no thought. A server that resets
- * a notification ends its relation here; the device learns it by the RST to its next one, because its token is
- * then unknown. A notification keeps the device's own type.
+ * One relation south per relation north, never merged: tokens, OSCORE and cancellation then need no thought. A server
+ * that resets a notification ends its relation here; the device learns it by the RST to its next one, because its token
+ * is then unknown. A notification keeps the device's own type.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -161,12 +161,19 @@ static bool is_waiting(const struct note *n, const void *arg)
 	return n->tx.state != COAP_TX_FLIGHT;
 }
 
+/* From the end on: what stands behind one that is taken out may leave at once, what stands before it does not. */
 static size_t drop_notes(struct assoc *a, note_pred_fn *pred, const void *arg)
 {
-	struct note *n;
 	size_t dropped = 0;
+	struct coap_tx *prev;
 
-	while ((n = take_note(a, pred, arg))) {
+	for (struct coap_tx *tx = a->peer.tail; tx; tx = prev) {
+		struct note *n = note_of(tx);
+
+		prev = tx->prev;
+		if (!n || !pred(n, arg))
+			continue;
+		coap_tx_remove(tx, clock_now_ms());
 		note_free(n);
 		dropped++;
 	}
@@ -259,7 +266,8 @@ static void remember_mid(struct relation *r, uint16_t mid)
 		r->mids_n++;
 }
 
-static long build_note(struct relation *r, uint8_t *buf, size_t size, const struct coap_msg *m, const struct coap_view *v, uint16_t mid)
+static long build_note(struct relation *r, uint8_t *buf, size_t size, const struct coap_msg *m,
+		       const struct coap_view *v, uint16_t mid)
 {
 	struct coap_crossing c = { .to_server = true };
 	struct coap_builder b;
@@ -283,7 +291,8 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	if (len < 0)
 		return LINK_RES_TOO_BIG;
 	remember_mid(r, mid);
-	if (m->type == COAP_NON && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) && north_assoc_is_up(a->north))
+	if (m->type == COAP_NON && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
+	    north_assoc_is_up(a->north))
 		assoc_send(a, buf, (size_t)len);
 	else
 		kept = hold_note(r, buf, (size_t)len, v->oscore);

@@ -417,6 +417,7 @@ static void on_north_event(void *arg, enum north_event ev)
 
 	if (ev != NORTH_UP)
 		return;
+	notes_expire(a);
 	if (north_server_is_up(a->srv->north)) {
 		assoc_clear_silent(a);
 		coap_peer_resume(&a->peer, clock_now_ms());
