@@ -52,6 +52,20 @@ static void check_time(const struct output *o, const char *at)
 		fail("it was sent at %llums", (unsigned long long)seen);
 }
 
+/* The same message again, as often as it comes. */
+static void take_repeats(void)
+{
+	const struct output *last = &world.out[world.out_taken - 1];
+
+	for (; world.out_taken < world.out_n; world.out_taken++) {
+		const struct output *o = &world.out[world.out_taken];
+
+		if (strcmp(o->text, last->text) != 0 || !o->data || o->len != last->len ||
+		    memcmp(o->data, last->data, o->len) != 0)
+			return;
+	}
+}
+
 /* > north SERVER DEVICE MESSAGE | > down DEVICE MESSAGE | > other words | > nothing;  @TIME: since the command began */
 static void expect(const struct words *w)
 {
@@ -79,6 +93,8 @@ static void expect(const struct words *w)
 	if (w->v[w->n - 1][0] == '@')
 		check_time(o, w->v[w->n - 1] + 1);
 	free(line);
+	if (strcmp(w->v[0], ">+") == 0)
+		take_repeats();
 }
 
 /* ---- time ---- */
@@ -89,10 +105,11 @@ static void turn_to(uint64_t now_ms)
 	clock_fake(now_ms, WALL_START_MS + now_ms);
 }
 
-/* Through every timer in order, each at its own time. */
+/* wait TIME [until-silent SERVER]: through every timer in order, each at its own time */
 static void command_wait(const struct words *w)
 {
-	uint64_t until = world.now_ms + time_parse(w->n == 2 ? w->v[1] : "");
+	uint64_t until = world.now_ms + time_parse(w->n > 1 ? w->v[1] : "");
+	bool for_silence = w->n == 4 && strcmp(w->v[2], "until-silent") == 0;
 	uint64_t next;
 	size_t ran = 0;
 
@@ -102,6 +119,8 @@ static void command_wait(const struct words *w)
 		ran += timers_run(&world.timers, world.now_ms, 0);
 		if (ran > 1000000)
 			fail("timers run without end");
+		if (for_silence && fake_server_is_silent(w->v[3]))
+			return;
 	}
 	turn_to(until);
 }
@@ -310,7 +329,7 @@ void command_run(const struct words *w)
 		world.exchanges_max = (size_t)number_parse(w->v[1]);
 		return;
 	}
-	if (strcmp(w->v[0], ">") == 0) {
+	if (strcmp(w->v[0], ">") == 0 || strcmp(w->v[0], ">+") == 0) {
 		expect(w);
 		return;
 	}

@@ -195,7 +195,7 @@ static void command_up(const struct words *w)
 		fail("the unit got %u verdicts", world.verdicts);
 }
 
-static int errno_of(const char *word)
+int result_parse(const char *word)
 {
 	static const struct {
 		const char *word;
@@ -218,12 +218,12 @@ static void command_result(const struct words *w)
 	struct link_dev *d = dev_of(w->n > 2 ? w->v[1] : "");
 
 	if (strcmp(w->v[2], "always") == 0 && w->n == 4) {
-		d->always = errno_of(w->v[3]);
+		d->always = result_parse(w->v[3]);
 		return;
 	}
 	d->results_n = d->results_at = 0;
 	for (unsigned i = 2; i < w->n && d->results_n < RESULTS_MAX; i++)
-		d->results[d->results_n++] = errno_of(w->v[i]);
+		d->results[d->results_n++] = result_parse(w->v[i]);
 }
 
 static uint32_t id_of(const struct link_dev *d, const char *mid)

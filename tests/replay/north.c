@@ -157,8 +157,6 @@ void fake_server_close(struct north_server *s)
 	free(s);
 }
 
-/* ---- commands ---- */
-
 static struct north_server *server_of(const char *name)
 {
 	struct north_server *s = world.servers;
@@ -169,6 +167,13 @@ static struct north_server *server_of(const char *name)
 		fail("there is no server %s", name);
 	return s;
 }
+
+bool fake_server_is_silent(const char *name)
+{
+	return server_of(name)->silent;
+}
+
+/* ---- commands ---- */
 
 static struct north_assoc *assoc_of(struct north_server *s, const char *who)
 {
@@ -215,12 +220,13 @@ static void tell_all(struct north_server *s, enum north_event ev)
 
 static void command_results(struct north_server *s, const struct words *w)
 {
+	if (w->n == 4 && strcmp(w->v[2], "always") == 0) {
+		s->always = result_parse(w->v[3]);
+		return;
+	}
 	s->results_n = s->results_at = 0;
 	for (unsigned i = 2; i < w->n && s->results_n < RESULTS_MAX; i++)
-		s->results[s->results_n++] = strcmp(w->v[i], "EAGAIN") == 0 ? -EAGAIN
-			: strcmp(w->v[i], "EMSGSIZE") == 0                  ? -EMSGSIZE
-			: strcmp(w->v[i], "ENOTCONN") == 0                  ? -ENOTCONN
-									    : 0;
+		s->results[s->results_n++] = result_parse(w->v[i]);
 }
 
 /* north-down, north-up, north-refused SERVER; north-result SERVER RESULT ..; silent SERVER yes|no; ports SERVER N: that

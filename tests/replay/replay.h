@@ -104,6 +104,7 @@ struct fake_link *fake_link_next(struct fake_link *l);
 void fake_link_close(struct fake_link *l); /* out of the list */
 void fake_link_end_check(void);
 void link_command(const struct words *w, const char *verb); /* up, event, link-result */
+int result_parse(const char *word); /* "ok", "EAGAIN" .. as a negative errno */
 bool uplink_count(const char *result, uint64_t *value);
 
 struct north_server *fake_server_open(const struct server_conf *conf);
@@ -111,6 +112,7 @@ const char *fake_server_name(const struct north_server *s);
 struct north_server *fake_server_next(struct north_server *s);
 void fake_server_set(struct north_server *s, const struct server_conf *conf);
 void fake_server_close(struct north_server *s); /* out of the list */
+bool fake_server_is_silent(const char *name);
 void north_command(const struct words *w, const char *verb);
 
 /* ---- command.c ---- */
