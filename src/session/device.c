@@ -137,14 +137,18 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 		return -ENOTCONN;
 	how.again = again;
 	how.answer_expected = tx->kind != TX_ANSWER;
-	how.id = tx->con ? tx_id(d, tx) : 0;
 	if (tx->kind != TX_ANSWER)
 		how.deadline_ms = container_of(tx, struct exchange, tx)->deadline_ms;
+	if (how.deadline_ms && how.deadline_ms <= clock_now_ms())
+		return -ETIMEDOUT; /* its turn came when nobody waits for it any more */
+	how.id = tx->con ? tx_id(d, tx) : 0;
 	err = d->link->ops->send(d->at, &how, tx->data, tx->len);
 	if (!err)
 		note_down(d);
 	else if (err == -EAGAIN || err == -ENOTCONN) /* the link may be ready before the device is heard */
 		coap_tx_pause(tx, clock_now_ms() + RETRY_MS, true);
+	else if (!again)
+		tx->id = 0; /* the link has never had it */
 	return err;
 }
 
