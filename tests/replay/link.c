@@ -230,18 +230,8 @@ static uint32_t id_of(const struct link_dev *d, const char *mid)
 {
 	uint16_t want = 0;
 
-	if (mid && *mid == '$') { /* a variable: let the message reader resolve it */
-		struct words w;
-		uint8_t buf[16];
-		char line[128];
-
-		snprintf(line, sizeof line, "ACK EMPTY mid=%s", mid);
-		words_split(&w, line);
-		(void)message_build(buf, sizeof buf, &w, 0);
-		want = (uint16_t)(buf[2] << 8 | buf[3]);
-	} else if (mid) {
-		want = (uint16_t)number_parse(mid);
-	}
+	if (mid)
+		want = mid_value(mid);
 	for (unsigned i = 0; i < SENT_KEPT; i++)
 		if (d->sent[i].id && (!mid || d->sent[i].mid == want))
 			return d->sent[i].id;

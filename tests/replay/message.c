@@ -303,6 +303,14 @@ static size_t resolve(const char *text, uint8_t out[COAP_TOKEN_MAX], const uint8
 	return hex_parse(text, out, COAP_TOKEN_MAX);
 }
 
+uint16_t mid_value(const char *text)
+{
+	uint8_t mid[COAP_TOKEN_MAX];
+
+	(void)resolve(text, mid, NULL, 0, true);
+	return (uint16_t)(mid[0] << 8 | mid[1]);
+}
+
 static size_t encode_as(const struct message *m, const struct coap_msg *seen, uint8_t *buf, size_t size)
 {
 	uint8_t mid[COAP_TOKEN_MAX] = { 0 }, token[COAP_TOKEN_MAX], seen_mid[2];

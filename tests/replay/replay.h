@@ -84,6 +84,7 @@ void outputs_clear(void);
 size_t message_build(uint8_t *buf, size_t size, const struct words *w, unsigned first);
 /* Compares with what words say, binding variables; fails the scenario with both when they differ. */
 void message_expect(const uint8_t *data, size_t len, const struct words *w, unsigned first, const char *shown);
+uint16_t mid_value(const char *text); /* "17", or what "$name" is bound to */
 char *message_text(const uint8_t *data, size_t len); /* owned by the caller */
 
 /* ---- configure.c ---- */
