@@ -119,10 +119,9 @@ static void set_tls(CURL *e, const struct http_client_conf *conf)
 	curl_easy_setopt(e, CURLOPT_SSL_CIPHER_LIST, "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:@SECLEVEL=2");
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (conf->ca_file) {
+	if (conf->ca_file)
 		curl_easy_setopt(e, CURLOPT_CAINFO, conf->ca_file);
-		curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* that authority and no other */
-	}
+	curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* one file only: its certificates are then parsed once per client */
 	curl_easy_setopt(e, CURLOPT_SSLCERT, conf->cert_file);
 	curl_easy_setopt(e, CURLOPT_SSLKEY, conf->key_file);
 }
@@ -155,6 +154,7 @@ CURL *client_easy_new(struct http_client *c)
 	set_tls(e, &c->conf);
 	set_http(e, &c->conf);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* never wait on the loop for a name server that is silent */
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)c->conf.connect_ms);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)KEPT_FOR_S);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);

@@ -18,16 +18,17 @@ enum http_auth { HTTP_AUTH_NONE, HTTP_AUTH_BASIC, HTTP_AUTH_OAUTH2, HTTP_AUTH_MT
 enum http_version { HTTP_V_AUTO, HTTP_V_1_1, HTTP_V_2 };
 
 struct http_client_conf {
-	const char *base;         /* scheme and host set that redirects may go to */
+	const char *base;         /* where requests and redirects may go: URLs separated by spaces or commas, of which scheme,
+				   * host and port count; NULL: anywhere */
 	enum http_auth auth;
 	const char *user, *password_file; /* Basic */
 	const char *token_url, *client_id, *client_secret_file, *scope;
 	bool token_auth_basic;    /* client credentials in Basic instead of the form body */
 	const char *ca_file, *cert_file, *key_file, *proxy; /* NULL: system CAs, none */
 	enum http_version version;
-	uint64_t timeout_ms;      /* of one request; 60 000 */
+	uint64_t timeout_ms;      /* of one request once it is begun, and of the wait for a token or a connection before; 60 000 */
 	uint64_t connect_ms;      /* 10 000 */
-	unsigned connections;     /* to the peer at once; 8 */
+	unsigned connections;     /* to the peer at once; 8. Over HTTP/1.1 that many requests run, over HTTP/2 32 times as many */
 	unsigned queue;           /* requests waiting or running; above: -EAGAIN; 10 000 */
 	size_t body_bytes;        /* longest answer kept; 1 MiB */
 };
@@ -52,12 +53,13 @@ struct http_result {
 	bool has_retry_after;
 	uint64_t retry_after_ms;    /* from seconds or a date, clamped to 0..24 h */
 	const char *final_url;      /* after redirects */
-	bool permanent_redirect;    /* 308 was among them: final_url is the new home */
-	const char *error;          /* text for the log when not answered */
-	bool tls_failed, auth_failed; /* reason classes: peer certificate refused; the token end refused our credentials */
+	bool permanent_redirect;    /* all of them were 308: final_url is the new home */
+	const char *error;          /* text for the log when not answered, or why a 307 or 308 was not followed; else "" */
+	bool tls_failed, auth_failed; /* reason classes: certificate or TLS refused; our credentials refused by the token end or unreadable */
 };
 typedef void http_done_fn(void *arg, const struct http_result *res);
-/* A part of an answer as it arrives, instead of collecting it (large lists). 0 go on, else stop with HTTP_TOO_LARGE. */
+/* A part of a 2xx answer as it arrives, instead of collecting it (large lists; any other answer is collected). 0 go on, else
+ * stop with HTTP_TOO_LARGE. May cancel calls and close the client. */
 typedef int http_part_fn(void *arg, const char *data, size_t len);
 
 struct http_call_conf {
@@ -73,13 +75,19 @@ struct http_call_conf {
 	size_t headers_n;
 };
 
+/**
+ * The configuration is copied; numbers of 0 are the defaults named there. Files are read when they are needed.
+ * @return 0; -EINVAL base is no URL, or credentials are incomplete for auth; -ENOMEM
+ */
 int http_client_open(struct http_client **out, struct loop *loop, const struct http_client_conf *conf);
-void http_client_close(struct http_client *c); /* running calls end with HTTP_CANCELLED */
+void http_client_close(struct http_client *c); /* running calls end with HTTP_CANCELLED; NULL and from within done are fine */
 /**
  * Start a request. 307 and 308 are followed with the same method and body, at most 3 hops, only to the scheme and host set of
  * base, https never to http; other redirects are answers. On 401 with OAuth2 the token is fetched afresh once for all
- * that wait, and the request sent once more; a second 401 is an answer.
- * @return 0 (done is called later, never from within); -EAGAIN queue full; -EINVAL bad url; -ENOMEM
+ * that wait, and the request sent once more; a second 401 is an answer. A request that certainly was not written is begun
+ * again on a fresh connection; one that may have been is not (GET and HEAD are).
+ * @return 0 (done is called later, never from within); -EAGAIN queue full; -EINVAL bad url, or not within base, or a header
+ *         line that cannot be sent; -ENOMEM
  */
 int http_client_call(struct http_client *c, struct http_call **out, const struct http_call_conf *conf, http_done_fn *done, void *arg);
 void http_call_cancel(struct http_call *call); /* done is not called */

@@ -105,8 +105,8 @@ void conn_kill(struct conn *c)
 	c->dead = true;
 	timer_cancel(loop_timers(s->loop), &c->timer);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
-	tell_gone(c);
 	unlink_conn(c);
+	tell_gone(c); /* this may close the server: c is in no list any more */
 	if (!c->busy)
 		free_conn(c);
 	server_leave(s);
