@@ -369,7 +369,8 @@ class NotifySocket:
 class Gateway:
     """The daemon with a directory of its own. config is text or a tree; gateway, admin and log groups are added to a tree."""
 
-    def __init__(self, config, args=(), directory=None, echo=None, start=True, log_level="debug"):
+    def __init__(self, config, args=(), directory=None, echo=None, start=True, log_level="debug", env=None):
+        self.env = dict(env or {})
         self.dir = Path(directory or tempfile.mkdtemp(prefix="ngw-"))
         self.host = loop_host()
         self.admin = "%s:9660" % self.host
@@ -401,8 +402,8 @@ class Gateway:
         notify = self.dir / ("n%d" % len(self.exits))
         notify.unlink(missing_ok=True)
         self.notify = NotifySocket(notify)
-        self.program = Program([build_dir() / "niddgwd", "-c", self.file, *self.args], env={"NOTIFY_SOCKET": str(notify)},
-                               echo=self.echo)
+        self.program = Program([build_dir() / "niddgwd", "-c", self.file, *self.args],
+                               env=dict(self.env, NOTIFY_SOCKET=str(notify)), echo=self.echo)
         self.down = False
         return self
 
