@@ -126,8 +126,15 @@ void call_free(struct http_call *call);                         /* out of its li
 int call_start(struct http_call *call);                         /* 0, or a negative errno: not started */
 int call_set_basic(struct http_call *call, const char *user, const char *secret_file); /* credentials of its own */
 void call_drop_easy(struct http_call *call);                    /* out of libcurl */
-void call_finished(struct http_call *call, CURLcode code);      /* decide: again, or ended */
+void call_forget_answer(struct http_call *call);                /* ready for another transfer */
+
+/* easy.c */
 CURL *client_easy_new(struct http_client *c);
+void easy_set_call(CURL *e, struct http_call *call);
+long call_written(const struct http_call *call);                /* octets, since the request was about to be written first */
+
+/* outcome.c */
+void call_finished(struct http_call *call, CURLcode code);      /* decide: again, or ended */
 
 /* multi.c */
 int multi_open(struct http_client *c);

@@ -26,11 +26,6 @@ enum {
 	LINGER_OCTETS = 1 << 20, /* dropped before we stop being polite */
 };
 
-static struct conn *conn_of(const struct http_request *r)
-{
-	return container_of((struct http_request *)(uintptr_t)r, struct conn, request);
-}
-
 static void on_timer(struct timer *t, uint64_t now_ms);
 
 static void free_conn(struct conn *c)
@@ -57,7 +52,7 @@ static void let_go(struct conn *c)
 	server_leave(s);
 }
 
-static void arm(struct conn *c, uint64_t at_ms)
+void conn_arm(struct conn *c, uint64_t at_ms)
 {
 	c->deadline_ms = at_ms;
 	if (at_ms != UINT64_MAX && (!timer_is_set(&c->timer) || at_ms < c->timer.at_ms))
@@ -131,17 +126,16 @@ static void linger(struct conn *c)
 		conn_kill(c);
 		return;
 	}
-	arm(c, clock_now_ms() + LINGER_MS);
+	conn_arm(c, clock_now_ms() + LINGER_MS);
 }
 
-/* The last answer is written or waits in the bufferevent. */
-static void finish(struct conn *c)
+void conn_finish(struct conn *c)
 {
 	c->state = CONN_FLUSHING;
 	if (!evbuffer_get_length(bufferevent_get_output(c->bev)))
 		linger(c);
 	else
-		arm(c, clock_now_ms() + c->server->limits.request_ms);
+		conn_arm(c, clock_now_ms() + c->server->limits.request_ms);
 }
 
 bool conn_is_idle(const struct conn *c)
@@ -150,8 +144,6 @@ bool conn_is_idle(const struct conn *c)
 		(c->state == CONN_READING && !h1_started(&c->h1) &&
 		 !evbuffer_get_length(bufferevent_get_output(c->bev)));
 }
-
-/* ---- answers ---- */
 
 /* An answer of our own to what never becomes a request. */
 static void refuse(struct conn *c, int status, const char *why)
@@ -163,61 +155,7 @@ static void refuse(struct conn *c, int status, const char *why)
 	if (conn_write(c, status, NULL, 0, NULL, NULL, 0, false))
 		conn_kill(c);
 	else
-		finish(c);
-}
-
-static void answer(struct conn *c, int status, const struct http_header *headers, size_t headers_n,
-		   const char *content_type, const void *body, size_t len, bool keep)
-{
-	c->open = false;
-	c->request.data = NULL;
-	c->served = c->served || status < 400;
-	keep = keep && !c->server->stopped && !c->eof && h1_keep_alive(&c->h1);
-	if (conn_write(c, status, headers, headers_n, content_type, body, len, keep)) {
-		conn_kill(c);
-		return;
-	}
-	h1_next(&c->h1);
-	if (!keep) {
-		finish(c);
-		return;
-	}
-	c->state = CONN_READING;
-	c->timing = false;
-	arm(c, clock_now_ms() + c->server->limits.idle_ms);
-	/* What the peer has pipelined is taken up by the loop, not from within the handler's call. */
-	if (!c->busy && evbuffer_get_length(bufferevent_get_input(c->bev)))
-		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
-}
-
-void http_respond(struct http_request *r, int status, const struct http_header *headers, size_t headers_n,
-		  const char *content_type, const void *body, size_t len)
-{
-	struct conn *c = conn_of(r);
-
-	if (c->open) /* before the body is read nobody knows where the next request begins */
-		answer(c, status, headers, headers_n, content_type, body, len,
-		       c->state == CONN_HELD || !h1_has_body(&c->h1));
-}
-
-void http_respond_close(struct http_request *r, int status)
-{
-	struct conn *c = conn_of(r);
-
-	if (c->open)
-		answer(c, status, NULL, 0, NULL, NULL, 0, false);
-}
-
-void http_request_abort(struct http_request *r)
-{
-	struct conn *c = conn_of(r);
-	const struct linger reset = { .l_onoff = 1 };
-
-	if (!c->open)
-		return;
-	c->open = false;
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-	conn_kill(c);
+		conn_finish(c);
 }
 
 /* ---- requests ---- */
@@ -235,7 +173,7 @@ static void on_head(struct conn *c)
 	if (c->dead || !c->open)
 		return;
 	if (status)
-		answer(c, status, NULL, 0, NULL, NULL, 0, !h1_has_body(&c->h1));
+		conn_answer(c, status, NULL, 0, NULL, NULL, 0, !h1_has_body(&c->h1));
 	else if (c->h1.expect_continue && h1_has_body(&c->h1) && !evbuffer_get_length(bufferevent_get_input(c->bev)) &&
 		 conn_send(c, go_on, sizeof go_on - 1))
 		conn_kill(c);
@@ -246,7 +184,7 @@ static void on_done(struct conn *c)
 	struct http_server *s = c->server;
 
 	c->state = CONN_HELD;
-	arm(c, UINT64_MAX); /* from here on the time is the handler's */
+	conn_arm(c, UINT64_MAX); /* from here on the time is the handler's */
 	s->handler->request(s->arg, &c->request, c->h1.body_len ? c->h1.body : (const uint8_t *)"", c->h1.body_len);
 }
 
@@ -264,7 +202,7 @@ static void on_more(struct conn *c)
 	if (c->timing || !h1_started(&c->h1))
 		return;
 	c->timing = true;
-	arm(c, clock_now_ms() + c->server->limits.request_ms);
+	conn_arm(c, clock_now_ms() + c->server->limits.request_ms);
 }
 
 /* Feed the parser once. false: nothing more can be done now. */
@@ -418,7 +356,7 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 	struct conn *c = container_of(t, struct conn, timer);
 
 	if (now_ms < c->deadline_ms) {
-		arm(c, c->deadline_ms);
+		conn_arm(c, c->deadline_ms);
 		return;
 	}
 	hold(c);
@@ -488,7 +426,7 @@ int conn_open(struct http_server *s, int fd, const struct addr *from)
 	c->born_ms = clock_now_ms();
 	c->timing = true;
 	link_conn(c);
-	arm(c, c->born_ms + s->limits.request_ms);
+	conn_arm(c, c->born_ms + s->limits.request_ms);
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	c->reading = true;
 	bufferevent_enable(c->bev, EV_READ);
@@ -499,46 +437,4 @@ fail:
 	free(c);
 	close(fd);
 	return -ENOMEM;
-}
-
-/* ---- what a handler asks of its request ---- */
-
-enum http_method http_request_method(const struct http_request *r)
-{
-	return conn_of(r)->h1.method;
-}
-
-const char *http_request_target(const struct http_request *r)
-{
-	return h1_target(&conn_of(r)->h1);
-}
-
-const struct addr *http_request_from(const struct http_request *r)
-{
-	return &conn_of(r)->from;
-}
-
-const char *http_request_header(const struct http_request *r, const char *name, unsigned *count)
-{
-	return h1_header(&conn_of(r)->h1, name, count);
-}
-
-size_t http_request_content_length(const struct http_request *r)
-{
-	return conn_of(r)->h1.content_length;
-}
-
-const char *http_request_client_subject(const struct http_request *r)
-{
-	return conn_of(r)->subject;
-}
-
-void *http_request_data(const struct http_request *r)
-{
-	return r->data;
-}
-
-void http_request_set_data(struct http_request *r, void *data)
-{
-	r->data = data;
 }

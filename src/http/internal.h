@@ -71,8 +71,14 @@ struct http_server {
 int conn_open(struct http_server *s, int fd, const struct addr *from); /* fd is taken */
 void conn_kill(struct conn *c); /* gone() for an open request; frees it now or when the running call returns */
 bool conn_is_idle(const struct conn *c);
+void conn_arm(struct conn *c, uint64_t at_ms); /* the deadline; UINT64_MAX: none */
+void conn_finish(struct conn *c); /* the last answer is written or waits in the bufferevent: flush, linger, close */
 void server_enter(struct http_server *s);
 void server_leave(struct http_server *s); /* may free s */
+
+/* request.c */
+void conn_answer(struct conn *c, int status, const struct http_header *headers, size_t headers_n, const char *content_type,
+		 const void *body, size_t len, bool keep);
 
 /* respond.c */
 /* Write an answer. keep: the connection may go on. -ENOMEM or what send() says: only conn_kill() is left. */

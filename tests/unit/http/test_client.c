@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#include "http/client_internal.h"
+
 /* ---- the usual ---- */
 
 static void say_created(struct line *l, const char *request)
@@ -242,6 +244,30 @@ static void s19_redirects_elsewhere_are_answers_and_nothing_is_sent_there(void *
 		assert_int_equal(far.requests, before + 1);
 		assert_true(o.error[0]);
 	}
+}
+
+static void s19_origins_are_scheme_host_and_port_and_https_never_becomes_http(void **state)
+{
+	static const char *const in[] = { "https://scef.example:8443/x", "HTTPS://SCEF.example:8443",
+					  "https://scef.example:8443?q", "http://other/", "http://other:80/y" };
+	static const char *const out[] = { "https://scef.example/x",          "http://scef.example:8443/",
+					   "https://scef.example:84430/x",    "https://scef.example:8443.evil/",
+					   "https://scef.example:8443@evil/", "https://other/" };
+	struct origin *o = NULL;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(origins_parse(&o, &n, "https://scef.example:8443/root, http://other"), 0);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < sizeof in / sizeof *in; i++)
+		assert_true(origins_have(o, n, in[i]));
+	for (size_t i = 0; i < sizeof out / sizeof *out; i++)
+		assert_false(origins_have(o, n, out[i]));
+	origins_free(o, n);
+	assert_true(url_is_downgrade("https://a/", "http://a/"));
+	assert_false(url_is_downgrade("https://a/", "HTTPS://b/"));
+	assert_false(url_is_downgrade("http://a/", "http://b/"));
+	assert_int_equal(origins_parse(&o, &n, "https://a ftp://b"), -EINVAL);
 }
 
 static void say_moved(struct line *l, const char *request)
@@ -695,6 +721,7 @@ int main(void)
 		T(t8_42_307_and_308_are_followed_with_method_and_body),
 		T(t8_42_a_loop_stops_after_three_hops),
 		T(s19_redirects_elsewhere_are_answers_and_nothing_is_sent_there),
+		T(s19_origins_are_scheme_host_and_port_and_https_never_becomes_http),
 		T(other_redirects_are_answers),
 		T(t8_41_retry_after_in_seconds_or_as_a_date_is_clamped),
 		T(t8_43_a_lost_answer_is_unknown_and_sent_once),

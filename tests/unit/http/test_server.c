@@ -15,7 +15,7 @@ static struct {
 	struct http_server *server;
 	struct http_limits limits;
 	int head_status; /* what head() answers */
-	bool respond_in_head, hold, close_server;
+	bool respond_in_head, hold, close_server, close_in_gone;
 	struct http_request *held[8];
 	unsigned held_n, heads, requests, gone;
 	unsigned slow, malformed, too_big, connections;
@@ -65,6 +65,10 @@ static void on_gone(void *arg, struct http_request *r)
 	(void)arg;
 	(void)r;
 	t.gone++;
+	if (t.close_in_gone) {
+		http_server_close(t.server);
+		t.server = NULL;
+	}
 }
 
 static void on_refused(void *arg, const struct addr *from, const char *why)
@@ -751,6 +755,26 @@ static void the_server_may_be_closed_from_within_a_request(void **state)
 	peer_close(&p);
 }
 
+static void the_server_may_be_closed_from_within_gone(void **state)
+{
+	static struct peer p, other;
+	const struct linger reset = { .l_onoff = 1 };
+	uint16_t port = serve();
+
+	(void)state;
+	t.hold = t.close_in_gone = true;
+	peer_open(&other, port);
+	peer_open(&p, port);
+	peer_send(&p, POST_5);
+	wait_for(have_held, 1);
+	setsockopt(p.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	peer_close(&p);
+	wait_for(have_gone, 1);
+	run_until(peer_has_eof, &other);
+	peer_close(&other);
+	assert_null(t.server);
+}
+
 static void an_address_in_use_is_said(void **state)
 {
 	struct http_server *other = NULL;
@@ -798,6 +822,7 @@ int main(void)
 		T(stop_answers_what_was_read_and_closes_the_idle),
 		T(close_tells_gone_for_what_is_unanswered),
 		T(the_server_may_be_closed_from_within_a_request),
+		T(the_server_may_be_closed_from_within_gone),
 		T(an_address_in_use_is_said),
 	};
 
