@@ -124,13 +124,13 @@ static int start(struct lw *lw)
 static void finish(struct lw *lw)
 {
 	struct lw_rule *rule;
-	struct map_node *n;
+	struct map_node *n, *next;
 	size_t i = 0;
 
 	lw_drop_asks(lw, NULL, NULL);
-	while ((n = map_next(&lw->by_ep, &i, NULL))) {
+	for (i = 0, n = map_next(&lw->by_ep, &i, NULL); n; n = next) {
+		next = map_next(&lw->by_ep, &i, n);
 		lw_forget(container_of(n, struct lw_reg, by_ep));
-		i = 0;
 	}
 	while ((rule = lw->rules)) {
 		lw->rules = rule->next;

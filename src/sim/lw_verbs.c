@@ -290,7 +290,7 @@ static int do_forget(void *arg, json_t *cmd, json_t *reply)
 	struct lw *lw = arg;
 	const char *ep = cmd_text(cmd, "ep", "");
 	struct lw_reg *r = lw_find(lw, ep);
-	struct map_node *n;
+	struct map_node *n, *next;
 	size_t i = 0;
 
 	if (*ep && !r)
@@ -299,9 +299,9 @@ static int do_forget(void *arg, json_t *cmd, json_t *reply)
 		lw_forget(r);
 		return 0;
 	}
-	while ((n = map_next(&lw->by_ep, &i, NULL))) {
+	for (i = 0, n = map_next(&lw->by_ep, &i, NULL); n; n = next) {
+		next = map_next(&lw->by_ep, &i, n);
 		lw_forget(container_of(n, struct lw_reg, by_ep));
-		i = 0;
 	}
 	return 0;
 }

@@ -231,7 +231,7 @@ static int start(struct scef *s)
 
 static void finish(struct scef *s)
 {
-	struct map_node *n;
+	struct map_node *n, *next;
 	size_t i = 0;
 
 	timer_cancel(loop_timers(s->loop), &s->stop);
@@ -239,9 +239,9 @@ static void finish(struct scef *s)
 	scef_exchanges_free(s);
 	http_server_close(s->server);
 	scef_radio_close(s);
-	while ((n = map_next(&s->configs, &i, NULL))) {
+	for (i = 0, n = map_next(&s->configs, &i, NULL); n; n = next) {
+		next = map_next(&s->configs, &i, n);
 		scef_config_free(s, container_of(n, struct scef_config, by_id));
-		i = 0;
 	}
 	scef_users_free(s);
 	scef_tokens_free(s);

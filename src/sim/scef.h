@@ -240,8 +240,8 @@ void scef_faults_free(struct scef *s);
 /* Look for a fault of this exchange; true: it is answered already and must not be processed. */
 bool scef_fault_before(struct scef_exchange *x);
 void scef_fault_after(struct scef_exchange *x);
-/* "{root}" in a text stands for the api_root. Owned by the caller. */
-char *scef_expand(const struct scef *s, const char *text);
+/* "{root}" in a text stands for the api_root, "{path}" for the path asked for. Owned by the caller. */
+char *scef_expand(const struct scef_exchange *x, const char *text);
 
 /* ---- scef_verbs.c ---- */
 extern const struct console_verb scef_verbs[];

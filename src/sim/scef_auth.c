@@ -32,13 +32,13 @@ static bool token_good(struct scef *s, const char *text)
 
 void scef_tokens_free(struct scef *s)
 {
-	struct map_node *n;
+	struct map_node *n, *next;
 	size_t i = 0;
 
-	while ((n = map_next(&s->tokens, &i, NULL))) {
+	for (i = 0, n = map_next(&s->tokens, &i, NULL); n; n = next) {
+		next = map_next(&s->tokens, &i, n);
 		map_remove(&s->tokens, n);
 		free(container_of(n, struct token, node));
-		i = 0;
 	}
 	map_fini(&s->tokens);
 	s->tokens = (struct map){ 0 };

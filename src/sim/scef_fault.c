@@ -54,17 +54,26 @@ void scef_faults_free(struct scef *s)
 	}
 }
 
-char *scef_expand(const struct scef *s, const char *text)
+char *scef_expand(const struct scef_exchange *x, const char *text)
 {
-	const char *at = strstr(text, "{root}");
-	char *out = malloc(strlen(text) + strlen(s->root) + 1);
+	size_t size = strlen(text) * (strlen(x->scef->root) + strlen(x->path) + 1) +
+		1; /* whatever is in the place of each octet */
+	char *out = malloc(size), *to = out;
 
-	if (!out)
-		return NULL;
-	if (at)
-		sprintf(out, "%.*s%s%s", (int)(at - text), text, s->root, at + 6);
-	else
-		strcpy(out, text);
+	while (out && *text) {
+		const char *with = !strncmp(text, "{root}", 6) ? x->scef->root
+			: !strncmp(text, "{path}", 6)          ? x->path
+							       : NULL;
+
+		if (with) {
+			to = stpcpy(to, with);
+			text += 6;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	if (out)
+		*to = '\0';
 	return out;
 }
 
@@ -95,7 +104,7 @@ static void put_headers(struct scef_exchange *x, const json_t *rule)
 
 	json_object_foreach(json_object_get(rule, "headers"), name, v)
 	{
-		char *text = json_is_string(v) ? scef_expand(x->scef, json_string_value(v)) : NULL;
+		char *text = json_is_string(v) ? scef_expand(x, json_string_value(v)) : NULL;
 
 		if (!text)
 			continue;

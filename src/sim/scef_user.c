@@ -305,16 +305,16 @@ static void user_free(struct scef *s, struct scef_user *u)
 
 void scef_users_free(struct scef *s)
 {
-	struct map_node *n;
+	struct map_node *n, *next;
 	size_t i = 0;
 
-	while ((n = map_next(&s->by_external_id, &i, NULL))) {
+	for (i = 0, n = map_next(&s->by_external_id, &i, NULL); n; n = next) {
+		next = map_next(&s->by_external_id, &i, n);
 		user_free(s, container_of(n, struct scef_user, by_external_id));
-		i = 0;
 	}
-	while ((n = map_next(&s->by_msisdn, &i, NULL))) {
+	for (i = 0, n = map_next(&s->by_msisdn, &i, NULL); n; n = next) {
+		next = map_next(&s->by_msisdn, &i, n);
 		user_free(s, container_of(n, struct scef_user, by_msisdn));
-		i = 0;
 	}
 	map_fini(&s->by_external_id);
 	map_fini(&s->by_msisdn);

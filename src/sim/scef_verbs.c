@@ -168,12 +168,12 @@ static int do_sleep(void *arg, json_t *cmd, json_t *reply)
 
 static void forget_all(struct scef *s)
 {
-	struct map_node *n;
+	struct map_node *n, *next;
 	size_t i = 0;
 
-	while ((n = map_next(&s->configs, &i, NULL))) {
+	for (i = 0, n = map_next(&s->configs, &i, NULL); n; n = next) {
+		next = map_next(&s->configs, &i, n);
 		scef_config_free(s, container_of(n, struct scef_config, by_id));
-		i = 0;
 	}
 }
 
@@ -344,7 +344,8 @@ const struct console_verb scef_verbs[] = {
 	{ "fault", "on status",
 	  "from now on: on (operation or any), external_id, times, skip; status, body (JSON or text), content_type, "
 	  "cause, retry_s, "
-	  "retry_time, headers ({root} stands for the api_root), merge (members into the normal answer, null removes), "
+	  "retry_time, headers ({root} and {path} stand for the api_root and the path asked for), merge (members into "
+	  "the normal answer, null removes), "
 	  "delay_ms, lost, "
 	  "process, radio, pending (a DeliveryStatus), omit_location",
 	  do_fault },
