@@ -6,8 +6,8 @@ Absolute figures do not travel between machines, so every target is a ratio: to 
 the daemon itself with fewer devices. The daemon under test has the first core, its ends have the second one. Prints a
 table, then one JSON object (also to BUILD/bench.json); exits 1 when a target is missed.
 
-The prototype that the design was measured with is one more baseline where its sources are at hand (NIDDGW_SHARED, or
-../shared beside the tree) and libcjson and libnghttp2 are installed; else the summary says that it was left out.
+The prototypes that the design was measured with are more baselines where their sources are at hand (NIDDGW_SHARED, or
+../shared beside the tree); else the summary says that they were left out.
 """
 import argparse
 import contextlib
@@ -306,40 +306,40 @@ def t8(bed, report, rtt):
     return cpu
 
 
-def build_pipe(bed):
-    """The prototype of the design; a path, or why there is none."""
+def build_prototype(bed, name, *libraries):
+    """A prototype of the design; a path, or None and why."""
     shared = pathlib.Path(os.environ.get("NIDDGW_SHARED") or ROOT.parent / "shared")
-    source = shared / "perf-src" / "pipe.c"
+    source = shared / "perf-src" / f"{name}.c"
     if not source.exists():
         return None, "its sources are not here"
-    program = bed.dir / "pipe"
-    done = subprocess.run(["gcc", "-O2", "-w", "-o", program, source, "-lcjson", "-lnghttp2", "-lcrypto"], stderr=subprocess.PIPE, text=True,
-                          check=False)
-    if done.returncode:
-        return None, "it does not build; it needs libcjson-dev and libnghttp2-dev"
-    return program, None
+    program = bed.dir / name
+    done = subprocess.run(["gcc", "-O2", "-w", "-o", program, source, *libraries], stderr=subprocess.DEVNULL, check=False)
+    return (None, "it does not build: a library is missing") if done.returncode else (program, None)
 
 
 def prototype(bed, report, cpu):
-    head("the prototype of the design, HTTP/1.1 plain (its own figures)")
-    program, why = build_pipe(bed)
-    if not program:
-        report.note(f"left out: {why}")
-        return
+    """pipe: by hand on bare sockets. pipe_lib: the obvious libraries put together."""
+    head("the prototypes of the design, HTTP/1.1 plain")
     port, = free_ports(1)
     sink = subprocess.Popen([bed.sim, "load", "sink", "--listen", f"127.0.0.1:{port}", "--status", "201", "--ends-cpu", str(ENDS)])
     bed.running.append(sink)
     wait_listening(port, sink)
-    for devices in (64, 10000):
-        figures = []
-        for _ in range(bed.options.repeat):
-            out = subprocess.run([program, "h1", str(devices), "100000", str(port), "0"], stdout=subprocess.PIPE, text=True, timeout=120,
-                                 check=True).stdout
-            figures.append(float(re.search(r"gateway CPU\s+([\d.]+)", out).group(1)))
-        bare = statistics.median(figures)
-        report.figures[f"pipe_h1_{devices}"] = figures
-        report.row(f"pipe h1, {devices} devices", f"{bare:.1f}", "us CPU", f"daemon {cpu['plain', devices] / bare:.2f} of it")
-        report.check(f"T8 plain, {devices} devices: CPU/trip / pipe h1", cpu["plain", devices] / bare, 2.0)
+    for name, mode, total, limit, libraries in (
+            ("pipe", ["h1"], "100000", 2.0, ["-lcjson", "-lnghttp2", "-lcrypto"]),
+            ("pipe_lib", [], "40000", 0.6, ["-lcjson", "-lnghttp2", "-lcrypto", "-lcoap-3-openssl", "-lcurl", "-levent"])):
+        program, why = build_prototype(bed, name, *libraries)
+        if not program:
+            report.note(f"{name} left out: {why}")
+            continue
+        for devices in (64, 10000):
+            command = [program, *mode, str(devices), total, str(port)] + (["0"] if mode else [])
+            outs = [subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
+                    for _ in range(bed.options.repeat)]
+            figures = [float(re.search(r"gateway CPU\s+([\d.]+)", out).group(1)) for out in outs]
+            bare = statistics.median(figures)
+            report.figures[f"{name}_{devices}"] = figures
+            report.row(f"{name}, {devices} devices", f"{bare:.1f}", "us CPU", f"daemon {cpu['plain', devices] / bare:.2f} of it")
+            report.check(f"T8 plain, {devices} devices: CPU/trip / {name}", cpu["plain", devices] / bare, limit)
     bed.running.remove(sink)
     sink.terminate()
     sink.wait(10)
