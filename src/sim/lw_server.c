@@ -162,7 +162,7 @@ int sim_server(int argc, char **argv)
 			err = loop_run(lw.loop);
 		finish(&lw);
 		loop_free(lw.loop);
-		err = err ? -EIO : 0;
+		err = err == -EINVAL ? err : err ? -EIO : 0;
 	}
 	args_free(&lw.opts, lw_items);
 	return err == -EINVAL ? SIM_USAGE : err < 0 ? SIM_FAILED : SIM_OK;

@@ -193,10 +193,13 @@ static int start_api(struct scef *s)
 	char text[ADDR_TEXT_MAX];
 	int err = addr_parse(&s->local, s->opts.listen, true) ? -EINVAL : 0;
 
-	if (!err)
-		err = scef_listen(s);
 	if (err)
 		return fail(s->opts.listen, err);
+	err = scef_listen(s);
+	if (err) {
+		fail(s->opts.listen, err);
+		return -EIO; /* an address in use or a bad certificate is no wrong usage */
+	}
 	addr_set_port(&s->local, http_server_port(s->server));
 	addr_format(&s->local, text, sizeof text);
 	snprintf(s->root, sizeof s->root, "%s://%s%s", s->opts.tls_cert ? "https" : "http", text,
@@ -269,7 +272,7 @@ int sim_scef(int argc, char **argv)
 			err = loop_run(s.loop);
 		finish(&s);
 		loop_free(s.loop);
-		err = err ? -EIO : 0;
+		err = err == -EINVAL ? err : err ? -EIO : 0;
 	}
 	args_free(&s.opts, scef_items);
 	return err == -EINVAL ? SIM_USAGE : err < 0 ? SIM_FAILED : SIM_OK;
