@@ -604,20 +604,17 @@ static void unreachable_destination_fails_alone(void **state)
 	free(good);
 }
 
-static void both_families_on_one_socket_and_the_answer_leaves_from_where_it_was_asked(void **state)
+/* The device asks 127.0.0.99 and must be answered from there, whatever address the kernel would choose. */
+static void answer_leaves_from_where_it_was_asked(struct fixture *f, const char *listen)
 {
-	struct fixture *f = *state;
 	struct device *d = device_new();
 	struct sockaddr_in from;
 	socklen_t len = sizeof from;
 	char buf[8], text[64];
-	int fd = device_socket("127.0.0.7", NULL), probe = socket(AF_INET6, SOCK_DGRAM, 0);
+	int fd = device_socket("127.0.0.7", NULL);
 
-	if (probe < 0)
-		skip();
-	close(probe);
 	link_udp_ops.close(f->link, true);
-	open_link(f, "[::]:0");
+	open_link(f, listen);
 	assert_int_equal(attach(f, d, "127.0.0.7"), 0);
 	speak_to(fd, "127.0.0.99", f->port, "x", 1);
 	assert_true(wait_for(f, units_came, 1, NULL));
@@ -630,6 +627,21 @@ static void both_families_on_one_socket_and_the_answer_leaves_from_where_it_was_
 	detach(d);
 	free(d);
 	close(fd);
+}
+
+static void socket_for_all_of_ipv4_answers_from_the_address_asked(void **state)
+{
+	answer_leaves_from_where_it_was_asked(*state, "0.0.0.0:0");
+}
+
+static void socket_for_both_families_answers_from_the_address_asked(void **state)
+{
+	int probe = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	if (probe < 0)
+		skip();
+	close(probe);
+	answer_leaves_from_where_it_was_asked(*state, "[::]:0");
 }
 
 static void reload_keeps_the_socket_while_the_address_is_the_same(void **state)
@@ -682,7 +694,8 @@ int main(void)
 		T(expired_unit_is_told_and_not_sent),
 		T(device_may_be_detached_in_an_event_of_its_own),
 		T(unreachable_destination_fails_alone),
-		T(both_families_on_one_socket_and_the_answer_leaves_from_where_it_was_asked),
+		T(socket_for_all_of_ipv4_answers_from_the_address_asked),
+		T(socket_for_both_families_answers_from_the_address_asked),
 		T(reload_keeps_the_socket_while_the_address_is_the_same),
 		T(address_in_use_is_an_error),
 	};
