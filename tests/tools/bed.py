@@ -501,6 +501,27 @@ def wait_until(test, timeout=None, what=lambda: "condition"):
         pause = min(pause * 1.5, 0.25)
 
 
+def raw_http(addr, data, timeout=None, close=False):
+    """Octets to an HTTP listener as they are; what comes back until it closes, or until one whole answer is there."""
+    with socket.create_connection(addr, DEADLINE if timeout is None else timeout) as sock:
+        sock.sendall(data)
+        if close:
+            sock.shutdown(socket.SHUT_WR)
+        got = b""
+        while True:
+            try:
+                part = sock.recv(65536)
+            except ConnectionResetError:
+                return got
+            if not part:
+                return got
+            got += part
+            head, end, body = got.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            if end and b" 100 " not in head.split(b"\r\n")[0] and len(body) >= int(length.group(1) if length else 0):
+                return got
+
+
 class UdpPeer:
     """A socket that plays a device or a server by script.
 
