@@ -89,8 +89,7 @@ struct north_server {
 	struct addr addr;               /* len 0: not known */
 	bool numeric, silent, lookup_alarm;
 	uint64_t heard_ms;              /* clock_now_ms(); 0: never */
-	uint64_t looked_up_ms;
-	uint32_t backoff_ms;
+	uint32_t backoff_ms;            /* of lookups; 0: none failed yet */
 	struct timer lookup_timer, connect_timer;
 	struct north_lookup *lookup;    /* running */
 	struct assoc_list waiting;      /* to be connected to addr, as soon as it is known */
@@ -110,12 +109,21 @@ struct north_assoc {
 };
 _Static_assert(sizeof(struct north_assoc) <= 64, "an idle association is small");
 
-/* udp.c */
-int udp_assoc_connect(struct north_assoc *a);   /* to the server's address: opens the socket when there is none */
+/* socket.c */
 bool udp_address_usable(const struct north *n, const struct addr *to); /* there is a route from our address */
+/* Takes the port (0: chosen for who) and, when the server's address is known, binds a socket to it. */
+int udp_assoc_claim(struct north_assoc *a, const char *who, uint16_t port);
+int udp_assoc_attach(struct north_assoc *a);  /* connects a socket that was bound and puts it into the poll set */
+int udp_assoc_connect(struct north_assoc *a); /* to the server's address of now: opens the socket when there is none */
+void udp_port_release(struct north *n, uint16_t port);
+/* udp.c */
 void udp_poll_ready(void *arg, int fd, unsigned what);
 void udp_deliver_refused(void *arg);
+/* lookup.c: ends in server_address_known(), or tries again by itself */
+void server_lookup_start(struct north_server *s); /* one that runs is left to it */
+void server_lookup_cancel(struct north_server *s);
 /* server.c */
+void server_address_known(struct north_server *s, const struct addr *addr); /* a first or another one */
 void server_connect_waiting(struct north_server *s); /* begins to connect them, some in each pass */
 
 #endif
