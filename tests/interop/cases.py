@@ -281,7 +281,7 @@ def observe_again(run):
     out.append(content(run.notified(mark, 502.5)))
     values = [e["values"][SENSOR] for e in run.server.events("notify", since=mark, ep=run.ep)]
     assert values == [500.5, 501.5, 502.5], values
-    out.append(run.seen("resets") - resets)
+    wait_until(lambda: run.seen("resets") > resets, 20, lambda: "no RST at the device")
     out.append(run.ask("cancel", path=SENSOR, active=True))
     return out
 
@@ -345,17 +345,33 @@ def composite_observe(run):
     return out
 
 
+BODY = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(625))  # 20 kB
+BODY_PATH = "/32770/0/0"
+
+
+def write_body(run):
+    mark = run.clients.mark()
+    answer = run.good("write", "2.04", path=BODY_PATH, format=OPAQUE, values={BODY_PATH: "hex:" + BODY.hex()})
+    event = run.clients.wait("written", since=mark, ep=run.ep, path=BODY_PATH)
+    assert (event["len"], event["sha256"]) == (len(BODY), hashlib.sha256(BODY).hexdigest()), event
+    return answer
+
+
 def blockwise(run):
     """write 20 kB block by block, and read them back"""
-    octets = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(625))
-    mark = run.clients.mark()
-    path = "/32770/0/0"
-    answer = run.good("write", "2.04", path=path, format=OPAQUE, values={path: "hex:" + octets.hex()})
-    event = run.clients.wait("written", since=mark, ep=run.ep, path=path)
-    assert (event["len"], event["sha256"]) == (len(octets), hashlib.sha256(octets).hexdigest()), event
-    back = run.good("read", "2.05", path=path, format=OPAQUE)
-    assert back["values"] == {path: "hex:" + octets.hex()}
+    before = run.seen("requests")
+    answer = write_body(run)
+    assert run.seen("requests") - before == len(BODY) // 512 + 1, "other blocks than the server cut"
+    back = run.good("read", "2.05", path=BODY_PATH, format=OPAQUE)
+    assert back["values"] == {BODY_PATH: "hex:" + BODY.hex()}
     return [answer, hashlib.sha256(back["payload"].encode()).hexdigest()]
+
+
+def narrow_blockwise(run):
+    """write 20 kB over a link that is narrower than the server's blocks: it is told, and cuts smaller ones"""
+    before = run.seen("requests")
+    write_body(run)
+    assert run.seen("requests") - before >= len(BODY) / run.way.mtu, "no smaller blocks"
 
 
 def register_again(run):
@@ -461,9 +477,62 @@ def crowd_sends(run, names):
     assert {e["ep"]: e["values"]["/32770/0/2"] for e in events} == {ep: ep for ep in names}, events
 
 
+# ---- what the gateway says about all that -----------------------------------------------------------------------------
+
+
+def counters(run, copies=False):
+    """the gateway has counted nothing as lost, refused or failed"""
+    way = run.way
+    assert way.units("answered") > 0
+    bad = {r: way.units(r) for r in ("malformed", "refused", "unknown_device", "too_big", "quota", "failed")}
+    assert not any(bad.values()), bad
+    # Notifications of observations that the server has forgotten, one in each of two cases; a second copy of an ACK is no
+    # duplicate that could be told from a stray one.
+    assert copies or way.units("dropped") <= 2, way.units("dropped")
+
+
+def t8_counters(run, copies=False):
+    """the gateway has counted nothing as lost, refused or failed, and everything went by T8"""
+    counters(run, copies)
+    deliveries = run.way.scef.requests("delivery", status=200)
+    downlinks = run.way.scef.events("downlink")
+    notified = run.way.scef.events("notify", status=204)
+    assert len(deliveries) == len(downlinks) > 300, (len(deliveries), len(downlinks))
+    assert len(notified) > 300, len(notified)
+
+
+def rough_counters(run):
+    """the gateway has counted nothing as refused or failed, and has found out what was notified twice"""
+    t8_counters(run, copies=True)
+    assert run.way.units("duplicate") > 100, run.way.units("duplicate")
+
+
+def close_gateway(run):
+    """the daemon ends well"""
+    status = run.way.gateway.stop()
+    lines = run.way.gateway.log.lines
+    errors = [line for line in lines if any(word in line for word in ("Sanitizer", "runtime error:"))]
+    assert status == 0 and not errors, "it ended with %s\n%s" % (status, "\n".join(errors or lines[-20:]))
+
+
 CASES = [register, update, read_formats, errors, write_formats, write_instances, attributes, execute, create_delete, observe, burst,
          active_cancel, passive_cancel, observe_again, observe_instance, send, composite, composite_observe, blockwise,
          register_again, deregister, queue_mode, one_port, crowd]
+
+# By the name of the way.
+PLAN = {
+    "direct": CASES,
+    "tunnel": [*CASES, counters, close_gateway],
+    "narrow": [register, update, narrow_blockwise, deregister, one_port, counters, close_gateway],
+    "t8": [*CASES, t8_counters, close_gateway],
+    "rough": [*CASES, rough_counters, close_gateway],
+}
+ALWAYS = (register, close_gateway)
+
+
+def plan(way, names):
+    """The cases of a way; with names, only those and what has to be there always."""
+    return [case for case in PLAN[way] if not names or case in ALWAYS or case.__name__ in names]
 
 
 def title(case):

@@ -4,11 +4,13 @@
 each other. One line per test and a closing line `N passed, N failed`; --help tells how to run a part.
 """
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
 import time
 import traceback
+from pathlib import Path
 
 import cases
 import peers
@@ -41,55 +43,52 @@ def difference(name, want, got):
 
 
 def run_case(case, run, baseline):
-    """None, or why it failed. The first way leaves its result for the others."""
+    """None, or why it failed. What came out straight is what the other ways are held against."""
     try:
         result = case(run)
-    except AssertionError as fault:
-        return "%s\n%s" % (fault, "".join(traceback.format_tb(fault.__traceback__)[-3:]))
-    if case in baseline:
-        return difference("result", baseline[case], result)
-    baseline[case] = result
-    return None
+    except (AssertionError, LookupError, ValueError, OSError) as fault:
+        return "%r\n%s" % (fault, "".join(traceback.format_tb(fault.__traceback__)[-3:]))
+    if isinstance(run.way, peers.Direct):
+        baseline[case] = result
+    return difference("result", baseline[case], result) if case in baseline else None
 
 
-def end_way(way):
-    """Stops what the way started; why its end is not clean, or None."""
-    faults = []
-    if way.gateway:
-        status = way.gateway.stop()
-        errors = [line for line in way.gateway.log.lines if any(w in line for w in ("Sanitizer", "runtime error:"))]
-        if status != 0 or errors:
-            faults.append("the daemon ended with %s\n%s" % (status, "\n".join(errors or way.gateway.log.lines[-20:])))
-    return "\n".join(faults) or None
+def run_way(kind, testbed, server, clients, baseline, tally, names):
+    try:
+        way = kind(testbed, server)
+    except (AssertionError, OSError) as fault:
+        tally.tell(kind.name, "start", "%s" % fault)
+        return
+    run = cases.Run(way, server, clients)
+    for case in cases.plan(kind.name, names):
+        tally.tell(kind.name, cases.title(case), run_case(case, run, baseline))
+        if case is cases.register and run.source is None:
+            break  # nothing can follow
 
 
-def run_way(kind, server, clients, baseline, tally, chosen, keep_log):
+def keep_logs(testbed, name):
+    for item in testbed.items:
+        if isinstance(item, peers.bed.Gateway):
+            Path(name).write_text("\n".join(item.log.lines) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def testbed():
+    """A Bed with a directory; all that was started there has ended when this is left."""
     with tempfile.TemporaryDirectory(prefix="ngw-interop-") as directory:
-        testbed = peers.bed.Bed()
-        testbed.directory = directory
+        started = peers.bed.Bed()
+        started.directory = directory
         try:
-            way = kind(testbed, server)
-        except (AssertionError, OSError) as fault:
-            tally.tell(kind.name, "start", "%s" % fault)
-            return
-        run = cases.Run(way, server, clients)
-        for case in chosen:
-            tally.tell(kind.name, cases.title(case), run_case(case, run, baseline))
-            if case is cases.register and run.source is None:
-                break  # nothing can follow
-        if way.gateway:
-            tally.tell(kind.name, "the daemon ends well", end_way(way))
-            if keep_log:
-                with open(keep_log + "." + kind.name, "w", encoding="utf-8") as out:
-                    out.write("\n".join(way.gateway.log.lines) + "\n")
-        testbed.close()
+            yield started
+        finally:
+            started.close()
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--way", action="append", choices=[w.name for w in peers.WAYS], help="only these (straight always first)")
-    parser.add_argument("--case", action="append", metavar="NAME", choices=[c.__name__ for c in cases.CASES],
-                        help="only these, with register before them: %(choices)s")
+    parser.add_argument("--case", action="append", metavar="NAME", choices=sorted({c.__name__ for plan in cases.PLAN.values() for c in plan}),
+                        help="only these, after register: %(choices)s")
     parser.add_argument("--log", metavar="FILE", help="keep the daemons' logs as FILE.WAY")
     return parser.parse_args()
 
@@ -97,15 +96,17 @@ def arguments():
 def main():
     args = arguments()
     tally, baseline = Tally(), {}
-    chosen = [c for c in cases.CASES if not args.case or c is cases.register or c.__name__ in args.case]
-    server, clients = peers.server_peer(), peers.client_peer()
-    try:
+    with contextlib.ExitStack() as ends:
+        server = peers.server_peer()
+        ends.callback(server.stop)
+        clients = peers.client_peer()
+        ends.callback(clients.stop)
         for kind in peers.WAYS:
             if not args.way or kind.name in args.way or kind is peers.Direct:
-                run_way(kind, server, clients, baseline, tally, chosen, args.log)
-    finally:
-        clients.stop()
-        server.stop()
+                with testbed() as started:
+                    run_way(kind, started, server, clients, baseline, tally, args.case)
+                    if args.log:
+                        keep_logs(started, "%s.%s" % (args.log, kind.name))
     print("%d passed, %d failed" % (tally.passed, tally.failed))
     return 1 if tally.failed or not tally.passed else 0
 

@@ -19,6 +19,7 @@ from bed import JsonLines, Program, Sim, loop_host, split_addr, wait_until  # no
 JAVA = ["java", "-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 CLASSPATH = "%s:%s/*" % (HERE / "target" / "classes", HERE / "target" / "lib")
 CROWD = 50
+CLIENT_PORT = 10000  # and up; outside the ephemeral range and of what the gateway uses
 PORTS = (20000, 32767)  # what north.ports is when nobody sets it
 
 
@@ -30,7 +31,11 @@ class Peer(Sim):
         self.argv = ["java", main, *args]  # what shows in complaints
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
-        self.info = self.wait("ready", timeout=60)
+        try:
+            self.info = self.wait("ready", timeout=60)
+        except AssertionError as fault:
+            self.kill9()
+            raise AssertionError("%s\n%s" % (fault, "\n".join(self.err.lines[-30:])))
 
     def stop(self):
         """Ends at the end of its input; 0 when it does so by itself."""
@@ -42,7 +47,7 @@ class Peer(Sim):
 
 
 def server_peer():
-    peer = Peer("ServerPeer", "%s:5683" % loop_host())
+    peer = Peer("ServerPeer", "%s:0" % loop_host())
     peer.uri = "coap://" + peer.info["listen"]
     return peer
 
@@ -54,16 +59,18 @@ def client_peer():
 class Way:
     """What all ways have: clients to start (endpoint name -> local address) and where they send."""
     name = None
-    edits = {}       # keys of the server entry
-    binding = ["U"]  # what the server gets to see of the clients' b=U
+    edits = {}                # keys of the server entry
+    binding = ["U"]           # what the server gets to see of the clients' b=U
+    mtu = 1358                # of the profile
+    transport, link = "", ""  # labels of the link's counters
 
     def __init__(self, testbed, server):
         self.bed, self.server, self.gateway, self.scef = testbed, server, None, None
         self.main = "lw-%s" % self.name
         self.crowd = ["lw-%s-%02d" % (self.name, n) for n in range(CROWD)]
         host = loop_host()
-        self.local = {self.main: "%s:40000" % host}
-        self.local.update({ep: "%s:%d" % (host, 41000 + n) for n, ep in enumerate(self.crowd)})
+        self.local = {self.main: "%s:%d" % (host, CLIENT_PORT)}
+        self.local.update({ep: "%s:%d" % (host, CLIENT_PORT + 1 + n) for n, ep in enumerate(self.crowd)})
         self.open()
 
     def client_host(self):
@@ -79,10 +86,15 @@ class Way:
         self.north = loop_host()
         tree["north"] = {"bind": self.north}
         tree["servers"][0].update(self.edits)
-        tree["profiles"] = [{"name": "p", "block": "pass", "quota_units_per_min": 100000}]
+        tree["profiles"] = [{"name": "p", "block": "pass", "mtu": self.mtu, "quota_units_per_min": 100000}]
         for device in tree["devices"]:
             device["profile"] = "p"
         self.gateway = self.bed.gateway(tree).ready(60)
+
+    def units(self, result):
+        """How many units from devices the gateway has counted under this result."""
+        return int(self.gateway.metric('niddgw_uplink_total{transport="%s",peer="%s",result="%s"}' % (
+            self.transport, self.link, result)))
 
 
 class Direct(Way):
@@ -95,9 +107,10 @@ class Direct(Way):
 class Tunnel(Way):
     """link udp. The first device is known by its host alone, the others by host and port."""
     name = "tunnel"
+    transport, link = "udp", "sgi"
 
     def open(self):
-        self.local[self.main] = "%s:40000" % loop_host()
+        self.local[self.main] = "%s:%d" % (loop_host(), CLIENT_PORT)
         addresses = {ep: split_addr(at)[0] if ep == self.main else at for ep, at in self.local.items()}
         tree = bed.udp_config(self.server.uri, addresses)
         self.uri = "coap://" + tree["links"][0]["listen"]
@@ -107,17 +120,25 @@ class Tunnel(Way):
         return self.north
 
 
+class Narrow(Tunnel):
+    """A link whose units are smaller than the blocks that the server cuts."""
+    name = "narrow"
+    mtu = 300
+
+
 class T8(Way):
     """link t8 and an SCEF whose radio carries datagrams. The gateway tells the server another binding than the devices do."""
     name = "t8"
     edits = {"binding": "UN"}
     binding = ["U", "N"]
+    transport, link = "t8", "op"
+    scef_arguments = []
 
     def open(self):
         who = {ep: "%s@iot.example" % ep for ep in self.local}
         users = Path(self.bed.directory) / "users"
         users.write_text("".join("%s %s\n" % (who[ep], at) for ep, at in self.local.items()))
-        self.scef = self.bed.scef("--map", users, radio=True)
+        self.scef = self.bed.scef("--map", users, *self.scef_arguments, radio=True)
         self.uri = "coap://%s:%d" % self.scef.radio
         self.start_gateway(bed.t8_config(self.scef, self.server, who))
         self.scef.wait("request", n=len(who), op="create", status=201, timeout=60)
@@ -126,4 +147,11 @@ class T8(Way):
         return self.north
 
 
-WAYS = [Direct, Tunnel, T8]
+class Rough(T8):
+    """The same with time in the air, uplinks that are notified twice, and what platforms do to links, ids and base64."""
+    name = "rough"
+    scef_arguments = ["--radio-delay-ms", "3", "--duplicate-percent", "30", "--links", "relative", "--base64", "unpadded", "--ids", "both",
+                      "--seed", "1"]
+
+
+WAYS = [Direct, Tunnel, Narrow, T8, Rough]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package niddgw.interop;
 
+import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -56,19 +57,18 @@ public final class ClientPeer {
 		return Console.object();
 	}
 
-	private void run() throws Exception {
+	private void run() throws IOException {
 		console.event("ready", Console.object());
 		console.serve();
 		devices.values().forEach(d -> d.stop(false));
 		executor.shutdownNow();
 	}
 
-	public static void main(String[] args) throws Exception {
+	public static void main(String[] args) {
 		if (args.length != 0) {
 			System.err.println("usage: ClientPeer");
 			System.exit(2);
 		}
-		new ClientPeer().run();
-		System.exit(0);
+		Console.main(() -> new ClientPeer().run());
 	}
 }

@@ -26,10 +26,26 @@ final class Console {
 		ObjectNode run(JsonNode cmd, String id) throws Exception;
 	}
 
+	/** A whole program. */
+	interface Body {
+		void run() throws IOException;
+	}
+
 	static final ObjectMapper JSON = new ObjectMapper();
 
 	private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
 	private final Map<String, Verb> verbs = new LinkedHashMap<>();
+
+	/** Runs a program and ends the machine with it: the libraries' threads would keep it alive, also after a failed start. */
+	static void main(Body body) {
+		try {
+			body.run();
+			System.exit(0);
+		} catch (IOException | RuntimeException fault) {
+			fault.printStackTrace();
+			System.exit(1);
+		}
+	}
 
 	Console verb(String name, Verb verb) {
 		verbs.put(name, verb);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package niddgw.interop;
 
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.TreeSet;
 
@@ -65,7 +66,7 @@ public final class ServerPeer {
 				.verb("registrations", (cmd, id) -> registrations());
 	}
 
-	private void run() throws Exception {
+	private void run() throws IOException {
 		server.start();
 		Endpoint endpoint = coap.getEndpoints().get(0);
 		endpoint.addInterceptor(wire);
@@ -117,12 +118,11 @@ public final class ServerPeer {
 		throw new IllegalArgumentException("no such observation");
 	}
 
-	public static void main(String[] args) throws Exception {
+	public static void main(String[] args) {
 		if (args.length != 1) {
 			System.err.println("usage: ServerPeer HOST:PORT");
 			System.exit(2);
 		}
-		new ServerPeer(Text.address(args[0])).run();
-		System.exit(0);
+		Console.main(() -> new ServerPeer(Text.address(args[0])).run());
 	}
 }
