@@ -15,6 +15,7 @@ After the test the stub must have seen no request that the OpenAPI files do not 
 import itertools
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import tempfile
@@ -98,6 +99,18 @@ class Scene:
             self.active(eid)
         return self
 
+    def stop(self):
+        """Ends the daemon without waiting for what the test has left open."""
+        if self.clock and not self.gw.down and self.gw.program.running():
+            self.gw.signal(signal.SIGTERM)
+            self.gw.wait_log("ev=stopping")
+            self.clock.wake = lambda: None
+            self.clock.forward(10)
+            self.gw.exits.append(self.gw.program.wait_exit())
+            self.gw.notify.close()
+            self.gw.down = True
+            assert self.gw.exits[-1] == 0, self.gw.log.lines[-20:]
+
     def name_of(self, eid):
         return next(n for n, e in self.devices.items() if e == eid)
 
@@ -174,6 +187,8 @@ def t8(testbed):
         return scenes[-1]
 
     yield make
+    for s in scenes:
+        s.stop()
     faults = [f for s in scenes for f in s.stub.faults]
     assert not faults, "requests that the API does not know:\n  " + "\n  ".join(faults[:20])
 

@@ -89,6 +89,7 @@ class Request:
     def __init__(self, handler, body):
         self.method, self.path, self.headers, self.body = handler.command, handler.path, handler.headers, body
         self.at, self.port, self.status, self.answer = time.monotonic(), handler.client_address[1], None, None
+        self.handed = None  # what the device is given when the request is answered
         self.subject = handler.connection.getpeercert() if isinstance(handler.connection, ssl.SSLSocket) else None
         try:
             self.json = json.loads(body) if body else None
@@ -268,7 +269,7 @@ class T8Stub:
             return [r for r in self.requests[since:] if (op is None or r.op == op) and (where is None or where(r))]
 
     def wait(self, op, n=1, since=0, where=None, timeout=None, answered=True):
-        """The n-th such request, when it is answered."""
+        """The n-th such request; answered: when its answer is about to leave."""
         def test(r):
             return r.op == op and (r.status is not None or not answered) and (where is None or where(r))
         return self._until(lambda: ([r for r in self.requests[since:] if test(r)] + [None] * n)[n - 1], timeout,
@@ -329,27 +330,29 @@ class T8Stub:
         while after and not after.wait(0.05):
             if self.closing.is_set():
                 return handler.reset()
-        if isinstance(answer, Silent):
-            self.closing.wait()
         if isinstance(answer, (Lost, Silent)):
             self._done(r, 0, answer)
+            if isinstance(answer, Silent):
+                self.closing.wait()
             return handler.reset()
         answer = answer if isinstance(answer, Answer) else normal
-        before = r.op == "create" and answer is normal and answer.status == 201 and r.json.get("requestTestNotification")
-        if before and self.test == "before":
+        test = r.op == "create" and answer is normal and answer.status == 201 and r.json.get("requestTestNotification")
+        if test and self.test == "before":
             self._test(answer.body)
+        self._done(r, answer.status, answer)
         try:
             handler.give(answer)
         except OSError:
             handler.close_connection = True
-        self._done(r, answer.status, answer)
-        if before and self.test == "after":
+        if test and self.test == "after":
             self._test(answer.body)
 
     def _done(self, r, status, answer):
         with self.cond:
             r.status, r.answer = status, answer
             self.cond.notify_all()
+        if r.handed:
+            self.hand_over(*r.handed)
 
     def _test(self, config):
         self.notify({"subscription": config["self"]}, url=config["notificationDestination"])
@@ -432,7 +435,7 @@ class T8Stub:
 
     def _deliver(self, r, config):
         if not self.buffering:
-            self.hand_over(config["externalId"], r.data)
+            r.handed = (config["externalId"], r.data)
             return Answer(200, {"externalId": config["externalId"], "data": r.json["data"], "deliveryStatus": "SUCCESS"})
         self_ = "%s/downlink-data-deliveries/%d" % (config["self"], self._id())
         item = dict(r.json, self=self_, deliveryStatus="BUFFERING")
@@ -481,6 +484,7 @@ class T8Stub:
     def status(self, external_id, status, **members):
         """A configuration status notification."""
         config = self.config(external_id)
+        config["status"] = status
         return self.notify(dict({"niddConfiguration": config["self"], "externalId": external_id, "status": status}, **members),
                            external_id)
 

@@ -147,9 +147,12 @@ static bool fail_downlinks(struct t8_dev *d, enum t8_cfg old)
 	}
 	if (d->state == T8_CFG_REJECTED && old != T8_CFG_REJECTED)
 		return t8_deliver_fail_all(d, LINK_CAUSE_NO_BEARER);
-	if (d->state == T8_CFG_TERMINATED &&
-	    old != T8_CFG_TERMINATED) /* what the peer kept is lost with it; the session knows if it is still wanted */
+	if (d->state == T8_CFG_TERMINATED && old != T8_CFG_TERMINATED) {
+		/* what the peer kept, or is taking just now, is lost with it; the session knows if it is still wanted */
+		if (d->busy && d->busy->flying)
+			d->busy->flying->orphan = true;
 		return t8_pending_fail_all(d, LINK_CAUSE_TEMPORARY);
+	}
 	return true;
 }
 

@@ -273,6 +273,7 @@ int t8_deliver_start(struct t8_dev *d)
 		return 0;
 	}
 	unqueue(b, it);
+	it->orphan = false;
 	b->flying = it;
 	set_timer(b);
 	return 0;
@@ -421,6 +422,10 @@ static void pending(struct t8_dev *d, struct t8_item *it, const struct t8_reply 
 	uint64_t deadline_ms = it->deadline_ms;
 	bool cancelled = it->cancelled, here;
 
+	if (it->orphan && !cancelled) { /* kept where nothing is kept any more */
+		failed(d, it, LINK_CAUSE_TEMPORARY, 0);
+		return;
+	}
 	if (!r->http->location || t8_tail(tail, r->http->location, l->scs))
 		memcpy(tail, r->a.tail, sizeof tail);
 	if (!cancelled && *r->a.status && t8_status_class(r->a.status).state != LINK_DOWN_BUFFERED) {

@@ -170,6 +170,7 @@ struct t8_item {
 	bool resent;    /* once more after an unknown outcome */
 	bool recreated; /* once more after the configuration was lost */
 	bool cancelled;
+	bool orphan;    /* the configuration it went to was lost meanwhile */
 	int16_t port_ue, port_scef;
 	uint8_t data[];
 };
