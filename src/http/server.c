@@ -20,7 +20,7 @@ enum {
 	ACCEPTS_PER_PASS = 64,
 	PAUSE_MS = 50,
 	PAUSE_MOST_MS = 1000, /* after accept failed for want of descriptors or memory */
-	DAWDLING_MS = 1000,   /* a stranger younger than that keeps his place */
+	DAWDLING_MS = 500,    /* a stranger younger than that keeps his place */
 };
 
 const struct http_limits http_limits_default = {

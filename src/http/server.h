@@ -22,7 +22,7 @@ struct http_limits {
 	uint64_t request_ms;        /* 10 s from the first octet of a request (or the accept) to its end -> 408 and close */
 	uint64_t idle_ms;           /* 60 s between requests on a kept connection -> close */
 	/* 256 in all; above: accepted and closed at once, counted. But one of a stranger (no request of it was answered below
-	 * 400) that has dawdled for a second gives its place to the newcomer, counted as "slow". */
+	 * 400) that has dawdled for half a second gives its place to the newcomer, counted as "slow". */
 	unsigned connections;
 	unsigned connections_per_address; /* 64 */
 };

@@ -639,6 +639,11 @@ static void connections_above_the_limits_are_closed_and_counted(void **state)
 
 enum { ATTACKERS = 1000 };
 
+static bool is_answered_or_over(const void *arg)
+{
+	return peer_has_answer(arg) || peer_has_eof(arg);
+}
+
 static void s28_a_thousand_slow_connections_do_not_hurt_a_good_peer(void **state)
 {
 	static int slow[ATTACKERS];
@@ -646,6 +651,7 @@ static void s28_a_thousand_slow_connections_do_not_hurt_a_good_peer(void **state
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001u) };
 	uint16_t port = serve();
 	uint64_t before;
+	unsigned tries;
 
 	(void)state;
 	to.sin_port = htons(port);
@@ -659,18 +665,29 @@ static void s28_a_thousand_slow_connections_do_not_hurt_a_good_peer(void **state
 	}
 	run_for(50);
 	assert_true(http_server_connections(t.server) <= 64);
-	for (unsigned host = 1; host <= 2; host++) { /* a stranger's address, and the attackers' own once they dawdle */
-		if (host == 1)
-			run_for(1100);
-		clock_tick();
-		before = clock_now_ms();
-		peer_open_from(&good, port, host);
-		peer_send(&good, POST_5);
-		run_until(peer_has_answer, &good);
-		assert_int_equal(atoi(good.in + 9), 204);
-		assert_true(clock_now_ms() - before < 1000);
-		peer_close(&good);
+	clock_tick();
+	before = clock_now_ms();
+	peer_open_from(&good, port, 2);
+	peer_send(&good, POST_5);
+	run_until(peer_has_answer, &good);
+	assert_int_equal(atoi(good.in + 9), 204);
+	assert_true(clock_now_ms() - before < 1000);
+	peer_close(&good);
+	/* From the attackers' own address: a place is free as soon as one of them has dawdled. (Those that the kernel's
+	 * backlog held back come again meanwhile and take places too, so the good one may have to try more than once.)
+	 */
+	good.in[0] = '\0';
+	for (tries = 0; tries < 40 && !peer_has_answer(&good); tries++) {
+		if (tries)
+			peer_close(&good);
+		run_for(100);
+		peer_open(&good, port);
+		send(good.fd, POST_5, strlen(POST_5), MSG_NOSIGNAL);
+		run_until(is_answered_or_over, &good);
 	}
+	assert_int_equal(atoi(good.in + 9), 204);
+	assert_true(http_server_connections(t.server) <= 64);
+	peer_close(&good);
 	for (int i = 0; i < ATTACKERS; i++)
 		close(slow[i]);
 	run_until(no_connections, NULL);
