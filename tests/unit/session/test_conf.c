@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_conf.c - what profiles and devices may say, src/session/conf.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "session/session.h"
+
+struct root {
+	struct conf_list links, servers, profiles, devices;
+};
+static const struct conf_item items[] = {
+	CONF_LIST(struct root, links, link_items, struct link_conf, .variants = link_variants),
+	CONF_LIST(struct root, servers, server_items, struct server_conf),
+	CONF_LIST(struct root, profiles, profile_items, struct profile_conf),
+	CONF_LIST(struct root, devices, device_items, struct device_conf),
+	CONF_END,
+};
+
+static void check(struct conf_load *load, void *root)
+{
+	struct root *r = root;
+
+	session_check(load, &r->links, &r->servers, &r->profiles, &r->devices);
+}
+
+static const struct conf_schema schema = { items, sizeof(struct root), check };
+
+/* Links sgi (udp) and op (t8), server main, profile nb; then the text. Returns the faults, owned. */
+static char *load(struct conf **c, const char *text)
+{
+	static const char before[] =
+		"links = ( { name = \"sgi\"; type = \"udp\"; listen = \"127.0.0.1:1\"; },"
+		" { name = \"op\"; type = \"t8\"; api_root = \"http://127.0.0.1:1\"; scs_as_id = \"x\";"
+		" callback = { listen = \"127.0.0.1:2\"; url = \"http://127.0.0.1:2\"; }; } );"
+		"servers = ( { name = \"main\"; uri = \"coap://127.0.0.1\"; } );"
+		"profiles = ( { name = \"nb\"; } );\n";
+	char *all = malloc(sizeof before + strlen(text)), *faults = NULL;
+	size_t size;
+	FILE *f = open_memstream(&faults, &size);
+
+	assert_non_null(all);
+	assert_non_null(f);
+	memcpy(all, before, sizeof before);
+	strcat(all, text);
+	*c = NULL;
+	(void)conf_load_text(c, "t", all, strlen(all), &schema, f);
+	fclose(f);
+	free(all);
+	return faults;
+}
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+	struct conf *c;
+	char *faults = load(&c, "devices = ( { name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; } );");
+	const struct profile_conf *builtin = profile_builtin(), *p;
+	const struct device_conf *d;
+	const struct root *r;
+
+	(void)state;
+	assert_string_equal(faults, "");
+	r = conf_root(c);
+	p = r->profiles.v[0];
+	d = r->devices.v[0];
+	assert_int_equal(p->mtu, 1358);
+	assert_int_equal(p->ack_timeout_s, 15);
+	assert_int_equal(p->max_retransmit, 4);
+	assert_int_equal(p->nstart, 1);
+	assert_true(p->empty_ack_at > 0.599 && p->empty_ack_at < 0.601);
+	assert_int_equal(p->queue, QUEUE_GATEWAY);
+	assert_int_equal(p->queue_max, 64);
+	assert_int_equal(p->quota_units_per_min, 600);
+	assert_null(d->profile);
+	assert_null(d->ep);
+	assert_int_equal(d->servers.n, 0);
+	/* the profile of a device that names none is one with all defaults */
+	assert_memory_equal(&p->mtu, &builtin->mtu, sizeof *p - offsetof(struct profile_conf, mtu));
+	conf_free(c);
+	free(faults);
+}
+
+static void every_identity_goes_with_its_kind_of_link(void **state)
+{
+	struct conf *c;
+	char *faults = load(&c,
+			    "devices = ( { name = \"a\"; link = \"sgi\"; address = \"10.0.0.7:5683\"; },"
+			    " { name = \"b\"; link = \"sgi\"; address = \"[2001:db8::1]:1\"; ep = \"urn:x\"; },"
+			    " { name = \"c\"; link = \"op\"; external_id = \"m@x\"; profile = \"nb\"; },"
+			    " { name = \"d\"; link = \"op\"; msisdn = \"491701234567\"; servers = [\"main\"]; } );");
+
+	(void)state;
+	assert_string_equal(faults, "");
+	conf_free(c);
+	free(faults);
+}
+
+static void wrong_records_are_faults_with_their_place(void **state)
+{
+	static const struct {
+		const char *text, *what;
+	} bad[] = {
+		{ "{ name = \"a\"; link = \"sgi\"; }", "devices[0]: has no identity" },
+		{ "{ name = \"a\"; link = \"op\"; external_id = \"m@x\"; msisdn = \"1\"; }",
+		  "devices[0]: has more than one identity" },
+		{ "{ name = \"a\"; link = \"nope\"; address = \"10.0.0.7\"; }",
+		  "devices[0].link: no link is named \"nope\"" },
+		{ "{ name = \"a\"; link = \"sgi\"; external_id = \"m@x\"; }",
+		  "devices[0].external_id: is no identity on link \"sgi\"" },
+		{ "{ name = \"a\"; link = \"op\"; address = \"10.0.0.7\"; }",
+		  "devices[0].address: is no identity on link \"op\"" },
+		{ "{ name = \"a\"; link = \"op\"; external_id = \"m\"; }",
+		  "devices[0].external_id: \"m\" is not of the form" },
+		{ "{ name = \"a\"; link = \"op\"; external_id = \"@x\"; }", "devices[0].external_id: " },
+		{ "{ name = \"a\"; link = \"op\"; external_id = \"m@x@y\"; }", "devices[0].external_id: " },
+		{ "{ name = \"a\"; link = \"op\"; msisdn = \"+49170\"; }", "devices[0].msisdn: " },
+		{ "{ name = \"a\"; link = \"op\"; msisdn = \"1234567890123456\"; }", "devices[0].msisdn: " },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"host.example\"; }", "devices[0].address: " },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; profile = \"nbx\"; }",
+		  "devices[0].profile: no profile is named \"nbx\"" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; servers = [\"main\", \"other\"]; }",
+		  "devices[0].servers[1]: no server is named \"other\"" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; ep = \"\"; }",
+		  "devices[0].ep: must have 1 to 128 octets" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_key = \"file:x\"; }",
+		  "devices[0].psk_key: " },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; }, { name = \"b\"; link = \"sgi\"; address "
+		  "= \"10.0.0.7\"; }",
+		  "devices[1].address: \"10.0.0.7\" is the identity of \"a\" at t:2 already" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; ep = \"x\"; },"
+		  " { name = \"b\"; link = \"op\"; msisdn = \"1\"; ep = \"x\"; }",
+		  "devices[1].ep: \"x\" is the endpoint name of \"a\" at t:2 already" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char text[512], *faults;
+		struct conf *c;
+
+		snprintf(text, sizeof text, "devices = ( %s );", bad[i].text);
+		faults = load(&c, text);
+		if (c || !strstr(faults, bad[i].what))
+			fail_msg("%s\ngives: %s\nand not: %s", text, faults, bad[i].what);
+		free(faults);
+	}
+}
+
+static void values_out_of_range_or_not_built_are_faults(void **state)
+{
+	static const char *const bad[] = { "mtu = 63",
+					   "mtu = 1601",
+					   "ack_timeout_s = 0",
+					   "ack_timeout_s = 301",
+					   "max_retransmit = 9",
+					   "nstart = 0",
+					   "empty_ack_at = 1.1",
+					   "queue = \"scef\"",
+					   "queue_max = 0",
+					   "quota_units_per_min = 10000001",
+					   "block = \"clamp\"",
+					   "block = \"assemble\"",
+					   "oscore = \"require\"",
+					   "awake_window_s = 5",
+					   "units_per_window = 5" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char text[128], *faults = NULL;
+		size_t size;
+		FILE *f = open_memstream(&faults, &size);
+		struct conf *c = NULL;
+
+		assert_non_null(f);
+		snprintf(text, sizeof text, "profiles = ( { name = \"p\"; %s; } );", bad[i]);
+		(void)conf_load_text(&c, "t", text, strlen(text), &schema, f);
+		fclose(f);
+		if (c || strncmp(faults, "t:1: profiles[0].", 17) != 0)
+			fail_msg("%s gives: %s", text, faults);
+		free(faults);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_the_contract),
+		cmocka_unit_test(every_identity_goes_with_its_kind_of_link),
+		cmocka_unit_test(wrong_records_are_faults_with_their_place),
+		cmocka_unit_test(values_out_of_range_or_not_built_are_faults),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_walk.c - sessions under a long random walk: after every step the tables agree with each other, at the end
+ * nothing is left
+ *
+ * Scenarios show what should happen; this shows what must never: a counter that runs away, a token that leads to what
+ * is freed, an entry that nobody will ever take out. The peers answer with ids and tokens that they have seen, so that
+ * every state is reached.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "session/internal.h"
+
+#define DEVICES 3
+#define SERVERS 2
+#define KEPT 16
+
+/* ---- the two ends ---- */
+
+struct ids { /* of what was sent lately */
+	uint16_t mid[KEPT];
+	uint8_t token[KEPT][COAP_TOKEN_MAX], token_len[KEPT];
+	unsigned at, n;
+};
+struct link_dev {
+	struct link_dev_base base;
+	uint32_t id[KEPT];
+	unsigned at;
+};
+struct north_server {
+	struct server_conf conf;
+	bool down, silent;
+};
+struct north_assoc {
+	struct north_assoc *next;
+	struct north_server *srv;
+	void *arg;
+};
+
+static struct world {
+	struct timers timers;
+	struct metrics *metrics;
+	struct alarms *alarms;
+	struct sessions *s;
+	struct link link;
+	struct link_conf link_conf;
+	uint64_t cells[LINK_RES_COUNT], bytes, units, verdicts;
+	struct link_dev *devs[DEVICES * 2];
+	struct north_server servers[SERVERS];
+	struct north_assoc *assocs;
+	struct ids down, north;
+	struct profile_conf profile;
+	struct device_conf devices[DEVICES];
+	uint64_t now_ms;
+} w;
+
+static void remember(struct ids *ids, const uint8_t *data, size_t len)
+{
+	struct coap_msg m;
+
+	assert_int_equal(coap_parse(&m, data, len), 0); /* whatever leaves is sound */
+	ids->mid[ids->at] = m.mid;
+	ids->token_len[ids->at] = m.token_len;
+	memcpy(ids->token[ids->at], m.token, m.token_len);
+	ids->at = (ids->at + 1) % KEPT;
+	ids->n = ids->n < KEPT ? ids->n + 1 : KEPT;
+}
+
+static int op_attach(struct link *l, struct link_dev **out, const struct link_identity *id, struct device *dev,
+		     uint32_t mtu)
+{
+	struct link_dev *d = calloc(1, sizeof *d);
+	unsigned i = 0;
+
+	(void)id;
+	(void)mtu;
+	assert_non_null(d);
+	d->base = (struct link_dev_base){ l, dev };
+	while (w.devs[i])
+		i++;
+	w.devs[i] = d;
+	*out = d;
+	return 0;
+}
+
+static void op_detach(struct link_dev *d, bool gone)
+{
+	unsigned i = 0;
+
+	(void)gone;
+	while (w.devs[i] != d)
+		i++;
+	w.devs[i] = NULL;
+	free(d);
+}
+
+static int op_send(struct link_dev *d, const struct link_down *how, const uint8_t *data, size_t len)
+{
+	static const int errs[] = { -EAGAIN, -ENOTCONN, -EMSGSIZE, -EINVAL };
+
+	assert_in_range(len, 4, 1358);
+	if (random_below(16) == 0)
+		return errs[random_below(4)];
+	remember(&w.down, data, len);
+	if (how->id) {
+		d->id[d->at] = how->id;
+		d->at = (d->at + 1) % KEPT;
+	}
+	return 0;
+}
+
+static void op_cancel(struct link_dev *d, uint32_t id)
+{
+	(void)d;
+	assert_int_not_equal(id, 0);
+}
+
+static const struct link_ops ops = {
+	.name = "walk", .attach = op_attach, .detach = op_detach, .send = op_send, .cancel = op_cancel
+};
+
+/* The north side, in place of the real room. */
+
+const struct server_conf *north_server_conf(const struct north_server *s)
+{
+	return &s->conf;
+}
+
+void north_server_silent(struct north_server *s)
+{
+	s->silent = true;
+}
+
+void north_server_heard(struct north_server *s)
+{
+	if (!s->silent)
+		return;
+	s->silent = false;
+	session_north_events.back(w.s, s);
+}
+
+bool north_server_is_up(const struct north_server *s)
+{
+	return !s->down && !s->silent;
+}
+
+int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg)
+{
+	struct north_assoc *a = calloc(1, sizeof *a);
+
+	(void)who;
+	(void)port;
+	assert_non_null(a);
+	a->srv = srv;
+	a->arg = arg;
+	a->next = w.assocs;
+	w.assocs = a;
+	*out = a;
+	return 0;
+}
+
+int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
+{
+	if (a->srv->down)
+		return -ENOTCONN;
+	if (random_below(32) == 0)
+		return random_below(2) ? -EAGAIN : -EMSGSIZE;
+	remember(&w.north, data, len);
+	return 0;
+}
+
+bool north_assoc_is_up(const struct north_assoc *a)
+{
+	return !a->srv->down;
+}
+
+uint16_t north_assoc_port(const struct north_assoc *a)
+{
+	(void)a;
+	return 1;
+}
+
+struct north_server *north_assoc_server(const struct north_assoc *a)
+{
+	return a->srv;
+}
+
+void north_assoc_close(struct north_assoc *a)
+{
+	struct north_assoc **at = &w.assocs;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	free(a);
+}
+
+/* ---- what must hold ---- */
+
+static size_t list_length(const struct exchange *x, unsigned *over)
+{
+	size_t n = 0;
+
+	for (*over = 0; x; x = x->next, n++)
+		*over += x->over;
+	return n;
+}
+
+static void check_peer(const struct coap_peer *p)
+{
+	unsigned queued = 0, active = 0, stuck = 0;
+	bool waiting = false;
+
+	for (const struct coap_tx *tx = p->head; tx; tx = tx->next, queued++) {
+		bool holds = tx->klass != COAP_TX_ANSWER && tx->state != COAP_TX_QUEUED;
+
+		assert_ptr_equal(tx->peer, p);
+		assert_false(waiting && tx->state != COAP_TX_QUEUED); /* nobody overtakes */
+		waiting = tx->state == COAP_TX_QUEUED;
+		active += holds;
+		stuck += holds && (tx->state == COAP_TX_PAUSED || tx->state == COAP_TX_SILENT);
+		assert_true(tx->state != COAP_TX_FLIGHT || timer_is_set(&tx->timer));
+	}
+	assert_int_equal(p->queued, queued);
+	assert_int_equal(p->active, active);
+	assert_int_equal(p->stuck, stuck);
+	if (waiting) /* whatever waits waits for something */
+		assert_true(p->active || p->away);
+}
+
+static void check_assoc(const struct assoc *a)
+{
+	unsigned relations = 0, notes = 0;
+
+	for (const struct relation *r = a->relations; r; r = r->next, relations++) {
+		assert_ptr_equal(relation_find_south(w.s, a->dev, r->ts, r->ts_len), r);
+		assert_non_null(relation_find_north(w.s, a, r->tn, r->tn_len));
+	}
+	for (const struct coap_tx *tx = a->peer.head; tx; tx = tx->next)
+		notes += tx->kind == TX_NOTE;
+	assert_int_equal(a->relations_n, relations);
+	assert_int_equal(a->notes_n, notes);
+	assert_int_equal(a->peer.away, a->is_silent);
+	assert_in_range(a->notes_n, 0, a->srv->conf->hold_max + 1);
+	check_peer(&a->peer);
+}
+
+static void check_all(void)
+{
+	size_t ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0;
+
+	for (const struct device *d = w.s->devices; d; d = d->next) {
+		unsigned over_up, over_down;
+		size_t up = list_length(d->up, &over_up), down = list_length(d->down, &over_down);
+
+		assert_int_equal(d->ups, up - over_up);
+		assert_int_equal(d->downs, down - over_down);
+		assert_int_equal(d->overs[UP], over_up);
+		assert_int_equal(d->overs[DOWN], over_down);
+		assert_in_range(up, 0, EXCHANGES_MAX + OVER_MAX + 1);
+		check_peer(&d->south);
+		for (const struct assoc *a = d->assocs; a; a = a->next) {
+			check_assoc(a);
+			relations += a->relations_n;
+		}
+		ups += up;
+		downs += down;
+		open_up += d->ups;
+		open_down += d->downs;
+	}
+	assert_int_equal(w.s->ups.count, ups);
+	assert_int_equal(w.s->downs.count, downs);
+	assert_int_equal(w.s->rel_south.count, relations);
+	assert_int_equal(w.s->rel_north.count, relations);
+	assert_int_equal(w.s->open_up, open_up);
+	assert_int_equal(w.s->open_down, open_down);
+	assert_int_equal(w.units, w.verdicts);
+}
+
+/* ---- steps ---- */
+
+static void turn_to(uint64_t now_ms)
+{
+	w.now_ms = now_ms;
+	clock_fake(now_ms, 1767225600000u + now_ms);
+}
+
+static void wait_ms(uint64_t ms)
+{
+	uint64_t until = w.now_ms + ms;
+
+	while (timers_next(&w.timers) <= until) {
+		if (timers_next(&w.timers) > w.now_ms)
+			turn_to(timers_next(&w.timers));
+		timers_run(&w.timers, w.now_ms, 1);
+		check_all();
+	}
+	turn_to(until);
+}
+
+static void put_request(struct coap_builder *b, uint8_t code)
+{
+	if (random_below(3) == 0)
+		coap_build_uint(b, COAP_OBSERVE, random_below(2));
+	if (random_below(12) == 0)
+		coap_build_option(b, COAP_OSCORE, "\x09", 1);
+	if (code == COAP_POST && random_below(3) == 0) {
+		coap_build_option(b, COAP_URI_PATH, "rd", 2);
+		if (random_below(2))
+			coap_build_option(b, COAP_URI_QUERY, random_below(2) ? "ep=a" : "ep=b", 4);
+	} else {
+		coap_build_option(b, COAP_URI_PATH, "3", 1);
+		coap_build_option(b, COAP_URI_PATH, "0", 1);
+		coap_build_option(b, COAP_URI_PATH, "4", 1);
+	}
+	if (random_below(10) == 0)
+		coap_build_uint(b, COAP_BLOCK1, random_below(64));
+	if (random_below(6) == 0)
+		coap_build_uint(b, COAP_NO_RESPONSE, random_below(27));
+	if (random_below(20) == 0)
+		coap_build_uint(b, 65002, 1);
+}
+
+static void put_response(struct coap_builder *b)
+{
+	if (random_below(2))
+		coap_build_uint(b, COAP_OBSERVE, random_below(1000));
+	if (random_below(4) == 0)
+		coap_build_option(b, COAP_LOCATION_PATH, "rd", 2);
+	if (random_below(20) == 0)
+		coap_build_uint(b, 65003, 1);
+}
+
+/* A message that a peer might send to who has got what ids say. */
+static size_t make_message(uint8_t *buf, size_t size, const struct ids *ids)
+{
+	static const uint8_t requests[] = { COAP_GET, COAP_POST, COAP_PUT, COAP_DELETE, COAP_FETCH, 9 };
+	static const uint8_t responses[] = { COAP_CREATED,   COAP_CHANGED,  COAP_CONTENT,          COAP_DELETED,
+					     COAP_NOT_FOUND, COAP_CONTINUE, COAP_HOP_LIMIT_REACHED };
+	unsigned i = ids->n ? random_below(ids->n) : 0;
+	uint8_t token[2] = { (uint8_t)random_below(8), 1 };
+	struct coap_builder b;
+
+	switch (random_below(8)) {
+	case 0: /* empty */
+		coap_build(&b, buf, size, random_below(2) ? COAP_ACK : COAP_RST, 0, ids->mid[i], NULL, 0);
+		break;
+	case 1: /* piggybacked */
+	case 2:
+		coap_build(&b, buf, size, COAP_ACK, responses[random_below(sizeof responses)], ids->mid[i],
+			   ids->token[i], ids->token_len[i]);
+		put_response(&b);
+		break;
+	case 3: /* separate, or a notification */
+	case 4:
+		coap_build(&b, buf, size, random_below(2) ? COAP_CON : COAP_NON,
+			   responses[random_below(sizeof responses)], (uint16_t)random_below(200), ids->token[i],
+			   ids->token_len[i]);
+		put_response(&b);
+		break;
+	default: {
+		uint8_t code = requests[random_below(sizeof requests)];
+
+		coap_build(&b, buf, size, random_below(4) ? COAP_CON : COAP_NON, code, (uint16_t)random_below(100),
+			   token, random_below(3));
+		put_request(&b, code);
+		coap_build_payload(&b, "payload", random_below(8));
+		break;
+	}
+	}
+	return (size_t)coap_build_end(&b);
+}
+
+static size_t any_message(uint8_t *buf, size_t size, const struct ids *ids)
+{
+	size_t len = make_message(buf, size, ids);
+
+	if (random_below(40) == 0)
+		buf[random_below((uint32_t)len)] ^= (uint8_t)(1 + random_below(255));
+	return len;
+}
+
+static void on_verdict(struct link_up *up, enum link_verdict v)
+{
+	(void)up;
+	(void)v;
+	w.verdicts++;
+}
+
+static struct link_dev *any_dev(void)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct link_dev *d = w.devs[random_below(DEVICES)];
+
+		if (d)
+			return d;
+	}
+	return NULL;
+}
+
+static void step_up(void)
+{
+	struct link_dev *d = any_dev();
+	struct link_up up = { .verdict = on_verdict, .arrival_ms = w.now_ms };
+	uint8_t buf[256];
+	size_t len = any_message(buf, sizeof buf, &w.down);
+
+	if (!d)
+		return;
+	w.units++;
+	session_link_events.uplink(w.s, &up, d->base.dev, buf, random_below(50) ? len : 0);
+}
+
+static void step_north(void)
+{
+	struct north_assoc *a = w.assocs;
+	uint8_t buf[256];
+	size_t len = any_message(buf, sizeof buf, &w.north);
+
+	for (unsigned n = random_below(6); a && n && a->next; n--)
+		a = a->next;
+	if (!a || a->srv->down)
+		return;
+	north_server_heard(a->srv);
+	session_north_events.recv(a->arg, buf, len);
+}
+
+static void step_event(void)
+{
+	struct link_dev *d = any_dev();
+	struct link_down_event ev = { .state = (enum link_down_state)random_below(LINK_DOWN_FAILED + 1) };
+	struct link_dev_event dev_ev = { .kind = random_below(3) ? LINK_DEV_REACHABLE
+								 : (enum link_dev_event_kind)random_below(5),
+					 .value = 64 + random_below(1300),
+					 .origin = "walk" };
+
+	if (!d)
+		return;
+	if (ev.state == LINK_DOWN_FAILED) {
+		ev.cause = (enum link_cause)(1 + random_below(LINK_CAUSE_COUNT - 1));
+		ev.retry_at_ms = random_below(2) ? w.now_ms + random_below(100000) : 0;
+	}
+	ev.id = d->id[random_below(KEPT)];
+	if (random_below(4))
+		session_link_events.down(w.s, d->base.dev, &ev);
+	else
+		session_link_events.device(w.s, d->base.dev, &dev_ev);
+}
+
+static void step_server(void)
+{
+	struct north_server *s = &w.servers[random_below(SERVERS)];
+	enum north_event ev = random_below(3) ? NORTH_UP : NORTH_DOWN;
+
+	s->down = ev == NORTH_DOWN;
+	for (struct north_assoc *a = w.assocs; a; a = a->next)
+		if (a->srv == s)
+			session_north_events.event(a->arg, ev);
+}
+
+/* Any of the devices and servers may be there; the link stays or goes. */
+static void configure(unsigned devices, unsigned servers, bool with_link)
+{
+	struct link *links[1] = { &w.link };
+	struct north_server *north[SERVERS];
+	void *device_v[DEVICES], *profile_v[1] = { &w.profile };
+	struct conf_list device_list = { device_v, 0 }, profile_list = { profile_v, 1 };
+	struct sessions_conf conf = { links, with_link, north, 0, &profile_list, &device_list };
+	struct sessions_change change;
+
+	for (unsigned i = 0; i < SERVERS; i++)
+		if (servers >> i & 1)
+			north[conf.servers_n++] = &w.servers[i];
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (devices >> i & 1)
+			device_v[device_list.n++] = &w.devices[i];
+	assert_int_equal(sessions_configure(w.s, &conf, &change), 0);
+	assert_int_equal(change.failed, 0);
+	for (struct north_assoc *a = w.assocs; a; a = a->next)
+		assert_true(servers >> (a->srv - w.servers) & 1);
+}
+
+static void step(void)
+{
+	switch (random_below(40)) {
+	case 0:
+		step_server();
+		break;
+	case 1:
+		if (random_below(8) == 0)
+			configure(random_below(1 << DEVICES), random_below(1 << SERVERS), random_below(4) != 0);
+		break;
+	case 2:
+	case 3:
+		wait_ms(random_below(random_below(8) ? 4000 : 400000));
+		break;
+	case 4:
+	case 5:
+	case 6:
+	case 7:
+		step_event();
+		break;
+	default:
+		if (random_below(2))
+			step_up();
+		else
+			step_north();
+		break;
+	}
+	check_all();
+}
+
+/* ---- set-up ---- */
+
+static void begin(uint64_t seed)
+{
+	static const char *const names[] = { "a", "b", "c" };
+	static const char *const both[] = { "s0", "s1" };
+	static const char *const server_names[] = { "s0", "s1" };
+	struct sessions_env env;
+
+	memset(&w, 0, sizeof w);
+	random_seed(seed);
+	turn_to(1000000);
+	assert_int_equal(metrics_new(&w.metrics), 0);
+	assert_int_equal(alarms_new(&w.alarms, 10), 0);
+	w.link_conf.head.name = "l";
+	w.link.ops = &ops;
+	w.link.conf = &w.link_conf;
+	for (unsigned i = 0; i < LINK_RES_COUNT; i++)
+		w.link.results[i] = &w.cells[i];
+	w.link.bytes_up = &w.bytes;
+	w.profile = *profile_builtin();
+	w.profile.head.name = "p";
+	w.profile.ack_timeout_s = 2;
+	w.profile.nstart = 2;
+	w.profile.queue_max = 8;
+	for (unsigned i = 0; i < SERVERS; i++)
+		w.servers[i].conf = (struct server_conf){ .head.name = server_names[i],
+							  .uri = "coap://h",
+							  .binding = "keep",
+							  .insert_ep = i == 0,
+							  .patience_s = 60,
+							  .answer_within_s = 240,
+							  .hold_s = 3600,
+							  .hold_max = 5,
+							  .nstart = 1 + i };
+	for (unsigned i = 0; i < DEVICES; i++)
+		w.devices[i] = (struct device_conf){ .head.name = names[i],
+						     .link = "l",
+						     .external_id = names[i],
+						     .profile = "p",
+						     .ep = i == 0 ? "a" : NULL,
+						     .servers = { i == 2 ? both + 1 : both, i == 2 ? 1 : 2 } };
+	env = (struct sessions_env){ &w.timers, w.metrics, w.alarms, "gw", 0 };
+	assert_int_equal(sessions_new(&w.s, &env), 0);
+	configure(7, 3, true);
+}
+
+static void end(void)
+{
+	sessions_free(w.s);
+	assert_null(w.assocs);
+	assert_int_equal(w.timers.count, 0);
+	metrics_free(w.metrics);
+	alarms_free(w.alarms);
+}
+
+static void tables_agree_after_every_step(void **state)
+{
+	(void)state;
+	log_set(LOG_ERROR, LOG_TEXT);
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		begin(seed);
+		for (unsigned i = 0; i < 3000; i++)
+			step();
+		end();
+	}
+}
+
+static void nothing_is_left_when_all_fall_quiet(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 101; seed <= 130; seed++) {
+		begin(seed);
+		for (unsigned i = 0; i < 3000; i++)
+			step();
+		configure(7, 3, true);
+		for (unsigned i = 0; i < SERVERS; i++) { /* servers that are there and say nothing */
+			w.servers[i].down = false;
+			for (struct north_assoc *a = w.assocs; a; a = a->next)
+				if (a->srv == &w.servers[i])
+					session_north_events.event(a->arg, NORTH_UP);
+		}
+		wait_ms(2 * 3600 * 1000);
+		for (unsigned i = 0; i < SERVERS; i++)
+			north_server_heard(&w.servers[i]);
+		wait_ms(2 * 3600 * 1000);
+		assert_int_equal(w.s->open_up, 0);
+		assert_int_equal(w.s->open_down, 0);
+		assert_int_equal(w.s->ups.count, 0);
+		assert_int_equal(w.s->downs.count, 0);
+		for (const struct device *d = w.s->devices; d; d = d->next)
+			assert_null(d->south.head);
+		end();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_agree_after_every_step),
+		cmocka_unit_test(nothing_is_left_when_all_fall_quiet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
