@@ -191,6 +191,26 @@ def execute(run):
     return out
 
 
+def slow_device(run):
+    """execute on a device that takes 4 s: the server sends again, the device gets it once"""
+    mark = run.clients.mark()
+    answer = run.good("execute", "2.04", path="/32770/0/8", arguments="8='4000'")
+    run.good("read", "2.05", path=SENSOR)  # what might have come twice is there by now
+    assert len(run.clients.events("executed", since=mark, ep=run.ep)) == 1
+    return answer
+
+
+def at_once(run):
+    """40 requests at once to one device: each gets its own answer"""
+    paths = READ * 2
+    asked = [run.post("read", path=path, format=SENML_JSON) for path in paths]
+    answers = [content(run.server.answer(ident, 60)) for ident in asked]
+    for path, answer in zip(paths, answers):  # a resource that an earlier case has removed is 4.04
+        assert answer["code"] in ("2.05", "4.04"), answer
+        assert all((name + "/").startswith(path + "/") for name in answer.get("values", {})), (path, answer)
+    return answers
+
+
 def create_delete(run):
     """create with and without a number, tell the server the new links, delete"""
     out = []
@@ -222,6 +242,7 @@ def observe(run):
         out.append(content(run.notified(mark, 100.5 + n)))
     events = run.server.events("notify", since=start, ep=run.ep)
     assert [e["values"][SENSOR] for e in events] == [100.5 + n for n in range(20)], events
+    assert {e["type"] for e in events} == {"CON"}, events  # the device's own choice
     numbers = [e["observe"] for e in events]
     assert numbers == sorted(set(numbers)), numbers
     return out
@@ -515,8 +536,8 @@ def close_gateway(run):
     assert status == 0 and not errors, "it ended with %s\n%s" % (status, "\n".join(errors or lines[-20:]))
 
 
-CASES = [register, update, read_formats, errors, write_formats, write_instances, attributes, execute, create_delete, observe, burst,
-         active_cancel, passive_cancel, observe_again, observe_instance, send, composite, composite_observe, blockwise,
+CASES = [register, update, read_formats, errors, write_formats, write_instances, attributes, execute, slow_device, at_once, create_delete,
+         observe, burst, active_cancel, passive_cancel, observe_again, observe_instance, send, composite, composite_observe, blockwise,
          register_again, deregister, queue_mode, one_port, crowd]
 
 # By the name of the way.

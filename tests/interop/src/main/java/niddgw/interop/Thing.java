@@ -21,6 +21,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 final class Thing extends SimpleInstanceEnabler {
 	/** An execution with this argument is answered by an error with a text. */
 	private static final int REFUSED = 9;
+	/** This one says for how many ms the device is busy before it answers. */
+	private static final int SLOW = 8;
 
 	private final Console console;
 	private final String ep;
@@ -51,6 +53,8 @@ final class Thing extends SimpleInstanceEnabler {
 
 	@Override
 	public ExecuteResponse execute(LwM2mServer server, int resource, Arguments arguments) {
+		if (arguments != null && arguments.hasDigit(SLOW))
+			pause(Long.parseLong(arguments.get(SLOW).getValue()));
 		console.event("executed", event(resource).put("arguments", arguments == null ? null : arguments.serialize()));
 		return arguments != null && arguments.hasDigit(REFUSED) ? ExecuteResponse.badRequest("argument 9: gr\u00fc\u00dfe")
 				: ExecuteResponse.success();
@@ -60,6 +64,14 @@ final class Thing extends SimpleInstanceEnabler {
 	void set(LwM2mPath path, Object value) {
 		super.write(LwM2mServer.SYSTEM, true, path.getResourceId(),
 				LwM2mSingleResource.newResource(path.getResourceId(), value, Nodes.type(path)));
+	}
+
+	private static void pause(long ms) {
+		try {
+			Thread.sleep(ms);
+		} catch (InterruptedException end) {
+			Thread.currentThread().interrupt();
+		}
 	}
 
 	private static String sha256(byte[] octets) {
