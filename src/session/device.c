@@ -204,6 +204,16 @@ static bool is_execute(const struct exchange *x)
 	return !v.oscore && v.paths == 3 && (!m.payload_len || !v.has_content_format || v.content_format == 0);
 }
 
+/* A time that has passed means now; one network that keeps saying so is asked less and less often. */
+static uint64_t retry_time(struct coap_tx *tx, uint64_t retry_at_ms)
+{
+	uint64_t now = clock_now_ms();
+
+	if (!retry_at_ms || retry_at_ms > now)
+		return retry_at_ms;
+	return tx->refusals++ ? now + (RETRY_MS << (tx->refusals < 8 ? tx->refusals - 2 : 6)) : now;
+}
+
 /* Not reachable: wait for its time or for the device, unless the profile wants no queue. */
 static void on_asleep(struct device *d, struct coap_tx *tx, uint64_t retry_at_ms)
 {
@@ -217,7 +227,7 @@ static void on_asleep(struct device *d, struct coap_tx *tx, uint64_t retry_at_ms
 			return;
 		}
 	}
-	coap_tx_pause(tx, retry_at_ms, true);
+	coap_tx_pause(tx, retry_time(tx, retry_at_ms), true);
 }
 
 static void on_temporary(struct coap_tx *tx, uint64_t retry_at_ms)
