@@ -5,45 +5,11 @@
  * scenario does not name. Only message id and token may be variables, which are bound by the first message that has
  * them.
  */
-#include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay.h"
-
-enum value_form { AS_UINT, AS_HEX, AS_TEXT, AS_BLOCK, AS_SEGMENTS };
-static const struct {
-	const char *name;
-	uint32_t number;
-	enum value_form form;
-} option_names[] = {
-	{ "if-match", COAP_IF_MATCH, AS_HEX },
-	{ "uri-host", COAP_URI_HOST, AS_TEXT },
-	{ "etag", COAP_ETAG, AS_HEX },
-	{ "observe", COAP_OBSERVE, AS_UINT },
-	{ "uri-port", COAP_URI_PORT, AS_UINT },
-	{ "location", COAP_LOCATION_PATH, AS_SEGMENTS },
-	{ "oscore", COAP_OSCORE, AS_HEX },
-	{ "content-format", COAP_CONTENT_FORMAT, AS_UINT },
-	{ "max-age", COAP_MAX_AGE, AS_UINT },
-	{ "query", COAP_URI_QUERY, AS_TEXT },
-	{ "hop-limit", COAP_HOP_LIMIT, AS_UINT },
-	{ "accept", COAP_ACCEPT, AS_UINT },
-	{ "block2", COAP_BLOCK2, AS_BLOCK },
-	{ "block1", COAP_BLOCK1, AS_BLOCK },
-	{ "size2", COAP_SIZE2, AS_UINT },
-	{ "proxy-uri", COAP_PROXY_URI, AS_TEXT },
-	{ "proxy-scheme", COAP_PROXY_SCHEME, AS_TEXT },
-	{ "size1", COAP_SIZE1, AS_UINT },
-	{ "echo", COAP_ECHO, AS_HEX },
-	{ "no-response", COAP_NO_RESPONSE, AS_UINT },
-	{ "request-tag", COAP_REQUEST_TAG, AS_HEX },
-};
-#define OPTION_NAMES (sizeof option_names / sizeof option_names[0])
-static const char *const types[] = { "CON", "NON", "ACK", "RST" };
-static const char *const methods[] = { "EMPTY", "GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "IPATCH" };
+#include "names.h"
 
 struct opt {
 	uint32_t number;
@@ -151,7 +117,7 @@ static void add_numbered(struct message *m, const char *text)
 
 static bool add_named(struct message *m, const char *word)
 {
-	for (size_t i = 0; i < OPTION_NAMES; i++) {
+	for (size_t i = 0; option_names[i].name; i++) {
 		const char *value = word_value(word, option_names[i].name);
 		struct opt *o;
 
@@ -196,7 +162,7 @@ static void read_payload(struct message *m, const char *text)
 static uint8_t read_type(const char *word)
 {
 	for (uint8_t i = 0; i < 4; i++)
-		if (strcmp(word, types[i]) == 0)
+		if (strcmp(word, type_names[i]) == 0)
 			return i;
 	fail("\"%s\" is no type: CON NON ACK RST", word);
 }
@@ -205,8 +171,8 @@ static uint8_t read_code(const char *word)
 {
 	unsigned c, d;
 
-	for (uint8_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-		if (strcmp(word, methods[i]) == 0)
+	for (uint8_t i = 0; i < 8; i++)
+		if (strcmp(word, method_names[i]) == 0)
 			return i;
 	if (sscanf(word, "%1u.%2u", &c, &d) != 2 || c > 7 || d > 31)
 		fail("\"%s\" is no code: EMPTY, GET .., 2.05", word);
@@ -352,126 +318,4 @@ void message_expect(const uint8_t *data, size_t len, const struct words *w, unsi
 		return;
 	text = message_text(buf, n);
 	fail("expected %s\n    seen     %s", text, shown);
-}
-
-/* ---- as text ---- */
-
-struct text {
-	char *buf;
-	size_t len, size;
-};
-
-static void put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct text *t, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (t->len < t->size)
-		t->len += (size_t)vsnprintf(t->buf + t->len, t->size - t->len, fmt, ap);
-	va_end(ap);
-}
-
-static void put_octets(struct text *t, const uint8_t *p, size_t n, bool text_allowed)
-{
-	bool plain = text_allowed && n;
-
-	for (size_t i = 0; i < n; i++)
-		plain = plain && p[i] > ' ' && p[i] < 0x7f && p[i] != '"' && p[i] != '#';
-	if (plain) {
-		put(t, "%.*s", (int)n, (const char *)p);
-		return;
-	}
-	if (text_allowed)
-		put(t, "0x");
-	for (size_t i = 0; i < n; i++)
-		put(t, "%02x", p[i]);
-}
-
-static void put_target(struct text *t, const struct coap_msg *m)
-{
-	struct coap_options it = coap_options_of(m);
-	struct coap_option o;
-	char mark = '?';
-	bool begun = false;
-
-	while (coap_option_next(&it, &o)) {
-		if (o.number == COAP_URI_PATH) {
-			put(t, begun ? "/" : " /");
-		} else if (o.number == COAP_URI_QUERY) {
-			put(t, begun ? "%c" : " /%c", mark);
-			mark = '&';
-		} else {
-			continue;
-		}
-		begun = true;
-		put(t, "%.*s", (int)o.len, (const char *)o.value);
-	}
-}
-
-static void put_option(struct text *t, const struct coap_option *o)
-{
-	uint32_t n = coap_option_uint(o);
-
-	for (size_t i = 0; i < OPTION_NAMES; i++) {
-		if (option_names[i].number != o->number || option_names[i].form == AS_SEGMENTS)
-			continue;
-		put(t, " %s=", option_names[i].name);
-		if (option_names[i].form == AS_UINT)
-			put(t, "%u", n);
-		else if (option_names[i].form == AS_TEXT)
-			put(t, "%.*s", (int)o->len, (const char *)o->value);
-		else if (option_names[i].form == AS_BLOCK)
-			put(t, "%u/%u/%zu", coap_block_num(n), coap_block_more(n), coap_block_size(coap_block_szx(n)));
-		else
-			put_octets(t, o->value, o->len, false);
-		return;
-	}
-	put(t, " opt=%u:", o->number);
-	put_octets(t, o->value, o->len, false);
-}
-
-static void put_options(struct text *t, const struct coap_msg *m)
-{
-	struct coap_options it = coap_options_of(m);
-	struct coap_option o;
-	bool location = false;
-
-	put_target(t, m);
-	while (coap_option_next(&it, &o)) {
-		if (o.number == COAP_URI_PATH || o.number == COAP_URI_QUERY)
-			continue;
-		if (o.number == COAP_LOCATION_PATH) {
-			put(t, "%s/%.*s", location ? "" : " location=", (int)o.len, (const char *)o.value);
-			location = true;
-		} else {
-			put_option(t, &o);
-		}
-	}
-}
-
-char *message_text(const uint8_t *data, size_t len)
-{
-	struct text t = { malloc(4 * UNIT_MOST), 0, 4 * UNIT_MOST };
-	struct coap_msg m;
-	char code[5];
-
-	if (!t.buf)
-		abort();
-	t.buf[0] = '\0';
-	if (coap_parse(&m, data, len)) {
-		put_octets(&t, data, len, true);
-		return t.buf;
-	}
-	put(&t, "%s %s mid=%u", types[m.type], m.code < 8 ? methods[m.code] : coap_code_text(code, m.code), m.mid);
-	if (m.token_len) {
-		put(&t, " token=");
-		put_octets(&t, m.token, m.token_len, false);
-	}
-	put_options(&t, &m);
-	if (m.payload_len) {
-		put(&t, " payload=");
-		put_octets(&t, m.payload, m.payload_len, true);
-	}
-	return t.buf;
 }

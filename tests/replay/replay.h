@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* replay.h - what the files of the scenario runner share
  *
- * A scenario drives the real sessions between a link and a north side that are made here, with a clock that is turned by
- * hand. What the sessions send is gathered in order; the scenario says what that must have been. README.md has the
+ * A scenario drives the real sessions between a link and a north side that are made here, with a clock that is turned
+ * by hand. What the sessions send is gathered in order; the scenario says what that must have been. README.md has the
  * language.
  */
 #ifndef NIDDGW_REPLAY_H
@@ -84,7 +84,7 @@ void outputs_clear(void);
 size_t message_build(uint8_t *buf, size_t size, const struct words *w, unsigned first);
 /* Compares with what words say, binding variables; fails the scenario with both when they differ. */
 void message_expect(const uint8_t *data, size_t len, const struct words *w, unsigned first, const char *shown);
-uint16_t mid_value(const char *text); /* "17", or what "$name" is bound to */
+uint16_t mid_value(const char *text);                /* "17", or what "$name" is bound to */
 char *message_text(const uint8_t *data, size_t len); /* owned by the caller */
 
 /* ---- configure.c ---- */
@@ -105,7 +105,7 @@ struct fake_link *fake_link_next(struct fake_link *l);
 void fake_link_close(struct fake_link *l); /* out of the list */
 void fake_link_end_check(void);
 void link_command(const struct words *w, const char *verb); /* up, event, link-result */
-int result_parse(const char *word); /* "ok", "EAGAIN" .. as a negative errno */
+int result_parse(const char *word);                         /* "ok", "EAGAIN" .. as a negative errno */
 bool uplink_count(const char *result, uint64_t *value);
 
 struct north_server *fake_server_open(const struct server_conf *conf);
