@@ -154,6 +154,7 @@ def test_non_requests_are_answered_by_non(way):
 def test_the_server_observes_and_cancels(testbed, gateway):
     f = Foreign(testbed, gateway).down()
     out = f.client("time", "-s", "3", "-w", "-B", "5")
+    wait_until(lambda: f.gw.ctl("device", "show", "meter-17")["servers"][0]["observations"] == 0)  # the client does not wait for it
     notes = [m for m in f.north.messages(False) if m.has(OBSERVE)]
     assert len(notes) >= 3 and len(out.split(b"\n")) >= 3
     values = [m.uint(OBSERVE) for m in notes]
@@ -161,7 +162,6 @@ def test_the_server_observes_and_cancels(testbed, gateway):
     assert values == [m.uint(OBSERVE) for m in f.south.messages(False) if m.has(OBSERVE)]
     asked = [m for m in f.south.messages(True) if m.has(OBSERVE)]
     assert [m.uint(OBSERVE) for m in asked] == [0, 1] and asked[0].token == asked[1].token
-    assert f.gw.ctl("device", "show", "meter-17")["servers"][0]["observations"] == 0
     at = len(f.south.seen)
     f.client("time")
     assert len([m for m in f.south.messages(False)[at:] if m.has(OBSERVE)]) == 0
