@@ -7,13 +7,13 @@
 
 #include "control/control.h"
 
-/* 0 when path is a directory afterwards. */
+/* 0 when path is a directory afterwards. One that is made has exactly this mode, whatever the umask is. */
 static int make_one(const char *path, mode_t mode)
 {
 	struct stat st;
 
 	if (!mkdir(path, mode))
-		return 0;
+		return chmod(path, mode) ? -errno : 0;
 	if (errno != EEXIST)
 		return -errno;
 	if (stat(path, &st))
