@@ -192,7 +192,7 @@ def execute(run):
 
 
 def slow_device(run):
-    """execute on a device that takes 4 s: the server sends again, the device gets it once"""
+    """execute on a device that takes 4 s: it gets it once, and the server its answer"""
     mark = run.clients.mark()
     answer = run.good("execute", "2.04", path="/32770/0/8", arguments="8='4000'")
     run.good("read", "2.05", path=SENSOR)  # what might have come twice is there by now
