@@ -186,6 +186,8 @@ void metrics_gauge(struct metrics *m, const char *name, const char *labels, cons
 
 	if (!s)
 		return;
+	if (!fn && s->fn && arg && s->arg != arg)
+		return; /* of a successor, which is opened before its predecessor is closed */
 	s->fn = fn;
 	s->arg = arg;
 	if (!fn)

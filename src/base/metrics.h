@@ -24,7 +24,7 @@ void metrics_free(struct metrics *m);
  * @return never NULL: when memory is short a cell that is not printed
  */
 uint64_t *metrics_counter(struct metrics *m, const char *name, const char *labels, const char *help);
-/* A gauge read when it is printed; replaces one of the same name and labels. fn NULL removes it. */
+/* A gauge read when it is printed; replaces one of the same name and labels. fn NULL removes it, unless another arg has replaced it since. */
 void metrics_gauge(struct metrics *m, const char *name, const char *labels, const char *help, metrics_gauge_fn *fn, void *arg);
 
 /* A histogram with fixed bounds in seconds (ascending, n of them, +Inf implied). */

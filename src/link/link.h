@@ -157,6 +157,7 @@ struct link_ops {
 	int (*attach)(struct link *l, struct link_dev **out, const struct link_identity *identity, struct device *dev, uint32_t mtu);
 	/* No event for the device after this; what waits for it is dropped. gone: its record is removed for good (T8: the configuration is deleted). */
 	void (*detach)(struct link_dev *d, bool gone);
+	void (*set_mtu)(struct link_dev *d, uint32_t mtu); /* of the profile, after a reload; may be NULL: no use is made of it */
 	/**
 	 * Send one unit to a device.
 	 * @param data  borrowed for the call: what has to wait is copied

@@ -144,7 +144,7 @@ void north_server_close(struct north_server *s)
 		return;
 	server_lookup_cancel(s);
 	timer_cancel(timers_of(s), &s->connect_timer);
-	metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, NULL);
+	metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, s);
 	alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	free(s->name);
 	free(s);

@@ -299,6 +299,8 @@ static void take_record(struct device *d, const struct device_conf *c, const str
 	d->conf = c;
 	d->profile = p;
 	d->south.params = &p->params;
+	if (d->at && d->link->ops->set_mtu)
+		d->link->ops->set_mtu(d->at, (uint32_t)p->conf->mtu);
 	(void)device_index_ep(d);
 	close_assocs(d);
 }

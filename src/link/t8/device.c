@@ -227,6 +227,11 @@ static int dev_add(struct t8_link *l, struct t8_dev *d)
 	return err;
 }
 
+void t8_set_mtu(struct link_dev *dev, uint32_t mtu)
+{
+	((struct t8_dev *)dev)->mtu = (uint16_t)(mtu && mtu < T8_UNIT_MAX ? mtu : T8_UNIT_MAX);
+}
+
 int t8_attach(struct link *base, struct link_dev **out, const struct link_identity *identity, struct device *dev,
 	      uint32_t mtu)
 {
@@ -246,7 +251,7 @@ int t8_attach(struct link *base, struct link_dev **out, const struct link_identi
 		return -ENOMEM;
 	d->base.link = base;
 	d->base.dev = dev;
-	d->mtu = (uint16_t)(mtu && mtu < T8_UNIT_MAX ? mtu : T8_UNIT_MAX);
+	t8_set_mtu((struct link_dev *)d, mtu);
 	memcpy(d->id, key, len + 1);
 	err = dev_add(l, d);
 	if (err) {

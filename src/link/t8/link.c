@@ -418,6 +418,7 @@ const struct link_ops link_t8_ops = {
 	.reconf = t8_reconf,
 	.attach = t8_attach,
 	.detach = t8_detach,
+	.set_mtu = t8_set_mtu,
 	.send = t8_send,
 	.cancel = t8_cancel,
 	.status = t8_status,

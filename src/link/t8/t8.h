@@ -315,6 +315,7 @@ bool t8_tell_down(struct t8_dev *d, uint32_t id, enum link_down_state state, enu
 bool t8_tell_device(struct t8_dev *d, enum link_dev_event_kind kind, uint64_t until_ms, uint32_t value);
 
 /* device.c */
+void t8_set_mtu(struct link_dev *d, uint32_t mtu);
 int t8_attach(struct link *l, struct link_dev **out, const struct link_identity *identity, struct device *dev, uint32_t mtu);
 void t8_detach(struct link_dev *d, bool gone);
 size_t t8_describe(const struct link_dev *d, char *buf, size_t size);

@@ -74,6 +74,11 @@ struct udp_dev *udp_find(const struct udp_link *l, const struct udp_key *source)
 	return find_key(l, &host);
 }
 
+void udp_set_mtu(struct link_dev *dev, uint32_t mtu)
+{
+	((struct udp_dev *)dev)->mtu = mtu < UDP_UNIT_MAX ? mtu : UDP_UNIT_MAX;
+}
+
 int udp_attach(struct link *link, struct link_dev **out, const struct link_identity *identity, struct device *dev,
 	       uint32_t mtu)
 {
@@ -91,7 +96,7 @@ int udp_attach(struct link *link, struct link_dev **out, const struct link_ident
 	d->base = (struct link_dev_base){ link, dev };
 	d->key = key;
 	d->port = key.port;
-	d->mtu = mtu < UDP_UNIT_MAX ? mtu : UDP_UNIT_MAX;
+	udp_set_mtu((struct link_dev *)d, mtu);
 	if (map_add(&l->devices, &d->node, hash_of(&key))) {
 		free(d);
 		return -ENOMEM;

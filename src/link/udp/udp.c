@@ -207,6 +207,7 @@ const struct link_ops link_udp_ops = {
 	.reconf = udp_reconf,
 	.attach = udp_attach,
 	.detach = udp_detach,
+	.set_mtu = udp_set_mtu,
 	.send = udp_send,
 	.cancel = udp_cancel,
 	.status = udp_status,
