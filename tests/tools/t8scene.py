@@ -29,16 +29,17 @@ from t8stub import Radio, T8Stub
 
 
 class Clock:
-    """Moves the clocks of the programs that are started with .env; .wake makes the sleeping daemon look."""
+    """Moves the clocks of the programs that are started with .env. before: called first, so that what is under way ends in
+    the old time; wake: makes the sleeping daemon look."""
 
     _library = None
 
-    def __init__(self, wake=None):
+    def __init__(self):
         self.file = tempfile.NamedTemporaryFile(prefix="ngw-warp-")
         self.file.write(bytes(16))
         self.file.flush()
         self.map = mmap.mmap(self.file.fileno(), 16)
-        self.wake = wake or (lambda: None)
+        self.before = self.wake = lambda: None
         asan = os.environ.get("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         self.env = {"LD_PRELOAD": self.library(), "NIDDGW_WARP": self.file.name,
                     "ASAN_OPTIONS": asan + ":verify_asan_link_order=0"}
@@ -53,6 +54,7 @@ class Clock:
         return cls._library
 
     def _add(self, forward, wall):
+        self.before()
         a, b = struct.unpack("qq", self.map[:16])
         self.map[:16] = struct.pack("qq", a + int(forward * 1000), b + int(wall * 1000))
         self.wake()
@@ -83,7 +85,7 @@ class Scene:
         self.clock = bed._keep(Clock()) if warp else None
         self.gw = bed.gateway(self.tree, env=self.clock.env if warp else None, start=False, log_level=log_level)
         if warp:
-            self.clock.wake = self._wake
+            self.clock.before, self.clock.wake = self.settle, self._wake
         if start:
             self.gw.start()
             if ready:
@@ -92,6 +94,15 @@ class Scene:
     def _wake(self):
         if not self.gw.down and self.gw.program.running():
             self.gw.http("/healthz")
+
+    def settle(self):
+        """Returns when the daemon has seen every answer of the stub, and has no request of its own to make for it."""
+        seen = None
+        while seen != self.stub.mark() and not self.gw.down and self.gw.program.running():
+            seen = self.stub.mark()
+            self.stub.quiet()
+            self._wake()  # its pass may have begun before the answer came
+            self._wake()
 
     def ready(self):
         self.gw.ready()
@@ -104,8 +115,13 @@ class Scene:
         if self.clock and not self.gw.down and self.gw.program.running():
             self.gw.signal(signal.SIGTERM)
             self.gw.wait_log("ev=stopping")
-            self.clock.wake = lambda: None
-            self.clock.forward(10)
+            self.clock.before = self.clock.wake = lambda: None
+            while self.gw.program.running():  # how long it waits is counted from a moment that cannot be seen
+                self.clock.forward(10)
+                try:
+                    self.gw.program.process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    pass
             self.gw.exits.append(self.gw.program.wait_exit())
             self.gw.notify.close()
             self.gw.down = True

@@ -211,7 +211,7 @@ class T8Stub:
         self.downs, self.tokens, self.next_id = [], set(), 1
         self.test, self.buffering, self.on_down = "after", False, []
         self.notify_tls, self.notify_headers = None, {}
-        self.closing = threading.Event()
+        self.closing, self.busy = threading.Event(), 0
         self.http = None
         self.open()
 
@@ -317,7 +317,23 @@ class T8Stub:
             return answer
         return None
 
+    def quiet(self):
+        """Waits until every answer that is not held back on purpose has been written."""
+        self._until(lambda: True if self.busy == 0 else None)
+
+    def _count(self, change):
+        with self.cond:
+            self.busy += change
+            self.cond.notify_all()
+
     def _serve(self, handler, r):
+        self._count(1)
+        try:
+            self._answer(handler, r)
+        finally:
+            self._count(-1)
+
+    def _answer(self, handler, r):
         with self.cond:
             if r.op != "token":
                 self.faults += request_faults(r, self.release)
@@ -327,13 +343,12 @@ class T8Stub:
             taken = answer is None or isinstance(answer, Late) or (isinstance(answer, Lost) and answer.taken)
             normal = self._normal(r) if taken else None
         after = getattr(answer, "after", None)
-        while after and not after.wait(0.05):
-            if self.closing.is_set():
-                return handler.reset()
+        if after and not self._held(after):
+            return handler.reset()
         if isinstance(answer, (Lost, Silent)):
             self._done(r, 0, answer)
             if isinstance(answer, Silent):
-                self.closing.wait()
+                self._held(self.closing)
             return handler.reset()
         answer = answer if isinstance(answer, Answer) else normal
         test = r.op == "create" and answer is normal and answer.status == 201 and r.json.get("requestTestNotification")
@@ -346,6 +361,17 @@ class T8Stub:
             handler.close_connection = True
         if test and self.test == "after":
             self._test(answer.body)
+
+    def _held(self, event):
+        """False: the end came first."""
+        self._count(-1)
+        try:
+            while not event.wait(0.02):
+                if self.closing.is_set():
+                    return False
+        finally:
+            self._count(1)
+        return True
 
     def _done(self, r, status, answer):
         with self.cond:
