@@ -22,7 +22,7 @@ fi
 
 peers() {
 	plugins=org.apache.maven.plugins
-	mvn --batch-mode --quiet --file "$here/pom.xml" "$@" $plugins:maven-compiler-plugin:compile \
+	mvn --batch-mode --quiet -Dstyle.color=never --file "$here/pom.xml" "$@" $plugins:maven-compiler-plugin:compile \
 		$plugins:maven-dependency-plugin:copy-dependencies
 }
 
@@ -31,6 +31,7 @@ if [ ! -e "$stamp" ] || [ -n "$(find "$here/pom.xml" "$here/src" -newer "$stamp"
 	mkdir -p "$target"
 	if ! peers --offline >"$log" 2>&1 && ! peers >"$log" 2>&1; then
 		cat "$log"
+		echo
 		if grep -qE 'Could not transfer|Unknown host|Temporary failure in name resolution' "$log"; then
 			skip "the Leshan libraries are not on this machine and could not be fetched"
 		fi
