@@ -148,6 +148,10 @@ struct link_ops {
 	void (*check)(struct conf_load *load, const struct link_conf *conf, const struct conf_list *all);
 	/* Listeners are bound when this returns. 0 or a negative errno (logged). */
 	int (*open)(struct link **out, const struct link_conf *conf, const struct link_env *env);
+	/* For a reload, before anything is touched; both may be NULL. keeps: reconf() would take conf over; absent: yes. blocks: conf can be
+	 * opened only when l is closed, because both want one address; absent: no. */
+	bool (*keeps)(const struct link *l, const struct link_conf *conf);
+	bool (*blocks)(const struct link *l, const struct link_conf *conf);
 	/* conf is from now on the one to go by (reload): 0 taken over; -EBUSY it needs a close and a new open. */
 	int (*reconf)(struct link *l, const struct link_conf *conf);
 	/**

@@ -373,6 +373,19 @@ static bool needs_open(const struct t8_conf *a, const struct t8_conf *b)
 		t8_callback_tls(x) != t8_callback_tls(y) || !same(a->base.head.name, b->base.head.name);
 }
 
+static bool t8_keeps(const struct link *l, const struct link_conf *conf)
+{
+	return !needs_open(((const struct t8_link *)l)->conf, (const struct t8_conf *)conf);
+}
+
+/* A listener is shared by links that agree on TLS. */
+static bool t8_blocks(const struct link *l, const struct link_conf *conf)
+{
+	const struct t8_callback_conf *mine = &((const struct t8_link *)l)->conf->callback, *theirs = &((const struct t8_conf *)conf)->callback;
+
+	return same(mine->listen, theirs->listen) && t8_callback_tls(mine) != t8_callback_tls(theirs);
+}
+
 static int t8_reconf(struct link *base, const struct link_conf *conf)
 {
 	struct t8_link *l = (struct t8_link *)base;
@@ -415,6 +428,8 @@ const struct link_ops link_t8_ops = {
 	.conf_size = sizeof(struct t8_conf),
 	.check = t8_conf_check,
 	.open = t8_open,
+	.keeps = t8_keeps,
+	.blocks = t8_blocks,
 	.reconf = t8_reconf,
 	.attach = t8_attach,
 	.detach = t8_detach,

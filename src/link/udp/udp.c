@@ -157,13 +157,31 @@ static int udp_open(struct link **out, const struct link_conf *conf, const struc
 	return 0;
 }
 
-static int udp_reconf(struct link *link, const struct link_conf *conf)
+static bool read_listen(struct addr *out, const struct link_conf *conf)
 {
-	struct udp_link *l = (struct udp_link *)link;
+	return !addr_parse(out, ((const struct udp_conf *)conf)->listen, true);
+}
+
+static bool udp_keeps(const struct link *link, const struct link_conf *conf)
+{
+	const struct udp_link *l = (const struct udp_link *)link;
 	struct addr listen;
 
-	if (addr_parse(&listen, ((const struct udp_conf *)conf)->listen, true) ||
-	    !addr_equal(&listen, &l->listen, true))
+	return read_listen(&listen, conf) && addr_equal(&listen, &l->listen, true);
+}
+
+static bool udp_blocks(const struct link *link, const struct link_conf *conf)
+{
+	const struct udp_link *l = (const struct udp_link *)link;
+	struct addr listen;
+
+	return read_listen(&listen, conf) && addr_port(&listen) == addr_port(&l->listen) &&
+		(l->any || is_any(&listen) || addr_equal(&listen, &l->listen, true));
+}
+
+static int udp_reconf(struct link *link, const struct link_conf *conf)
+{
+	if (!udp_keeps(link, conf))
 		return -EBUSY;
 	link->conf = conf;
 	return 0;
@@ -204,6 +222,8 @@ const struct link_ops link_udp_ops = {
 	.conf_size = sizeof(struct udp_conf),
 	.check = link_udp_check,
 	.open = udp_open,
+	.keeps = udp_keeps,
+	.blocks = udp_blocks,
 	.reconf = udp_reconf,
 	.attach = udp_attach,
 	.detach = udp_detach,

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gateway_parts.h - what the files of the gateway object share */
+#ifndef NIDDGW_GATEWAY_PARTS_H
+#define NIDDGW_GATEWAY_PARTS_H
+
+#include "base/alarm.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "control/control.h"
+#include "gateway.h"
+#include "session/session.h"
+#include "wiring.h"
+
+#define ROOM "main"
+
+struct opened { /* what is open under one configuration */
+	struct link **links;
+	struct north_server **servers;
+	size_t links_n, servers_n;
+};
+
+struct gateway {
+	const char *file;
+	struct conf *conf; /* owned */
+	struct root_conf *root;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct alarms *alarms;
+	struct sessions *sessions;
+	struct north *north;
+	struct control *control;
+	struct opened open;
+	struct link_env link_env;
+	struct north_env north_env;
+	struct t8_shared *t8; /* of the t8 links, which make and free it */
+	struct timer drain;
+	uint64_t drain_until_ms;
+	uint8_t key[32];
+	char id[GATEWAY_ID_MAX];
+	bool verbose, stopping;
+};
+
+/* ---- gateway.c ---- */
+int gateway_show(struct gateway *g); /* what is open now, to the control room */
+void gateway_set_log(const struct gateway *g);
+
+/* ---- opened.c ---- */
+int opened_init(struct opened *s, const struct root_conf *r); /* room for what r names; -ENOMEM */
+void opened_close(struct opened *s, const struct opened *keep, bool stop); /* what is not in keep (NULL: all), and frees the arrays */
+struct link *opened_link(const struct opened *s, const char *name); /* NULL: none */
+/* The servers of r: those of old where name and URI are the same, else new ones. 0 or a negative errno (logged). */
+int opened_servers(struct gateway *g, struct opened *to, const struct opened *old, const struct root_conf *r);
+int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf *c); /* opens it; 0 or a negative errno (logged) */
+int opened_configure(struct gateway *g, const struct opened *s, const struct root_conf *r, struct sessions_change *change); /* tells sessions */
+
+/* ---- reload.c ---- */
+int gateway_reload(void *gateway, FILE *report);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* opened.c - the links and servers that are open under one configuration
+ *
+ * During a reload there are two such sets, the old and the new one; what is in both is the same object.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "gateway_parts.h"
+
+int opened_init(struct opened *s, const struct root_conf *r)
+{
+	s->links = calloc(r->links.n + 1, sizeof *s->links);
+	s->servers = calloc(r->servers.n + 1, sizeof *s->servers);
+	return s->links && s->servers ? 0 : -ENOMEM;
+}
+
+static bool has_link(const struct opened *s, const struct link *l)
+{
+	for (size_t i = 0; i < s->links_n; i++)
+		if (s->links[i] == l)
+			return true;
+	return false;
+}
+
+static bool has_server(const struct opened *s, const struct north_server *srv)
+{
+	for (size_t i = 0; i < s->servers_n; i++)
+		if (s->servers[i] == srv)
+			return true;
+	return false;
+}
+
+void opened_close(struct opened *s, const struct opened *keep, bool stop)
+{
+	for (size_t i = s->links_n; i-- > 0;)
+		if (!keep || !has_link(keep, s->links[i]))
+			s->links[i]->ops->close(s->links[i], stop);
+	for (size_t i = s->servers_n; i-- > 0;)
+		if (!keep || !has_server(keep, s->servers[i]))
+			north_server_close(s->servers[i]);
+	free(s->links);
+	free(s->servers);
+	*s = (struct opened){ 0 };
+}
+
+struct link *opened_link(const struct opened *s, const char *name)
+{
+	for (size_t i = 0; i < s->links_n; i++)
+		if (strcmp(s->links[i]->conf->head.name, name) == 0)
+			return s->links[i];
+	return NULL;
+}
+
+static struct north_server *find_server(const struct opened *s, const struct server_conf *c)
+{
+	for (size_t i = 0; i < s->servers_n; i++) {
+		const struct server_conf *old = north_server_conf(s->servers[i]);
+
+		if (strcmp(old->head.name, c->head.name) == 0 && strcmp(old->uri, c->uri) == 0)
+			return s->servers[i];
+	}
+	return NULL;
+}
+
+int opened_servers(struct gateway *g, struct opened *to, const struct opened *old, const struct root_conf *r)
+{
+	for (size_t i = 0; i < r->servers.n; i++) {
+		const struct server_conf *c = r->servers.v[i];
+		struct north_server *srv = find_server(old, c);
+		int err = srv ? 0 : north_server_open(&srv, g->north, c);
+
+		if (err) {
+			log_ev(LOG_ERROR, ROOM, "server.failed", LF_STR("server", c->head.name),
+			       LF_STR("reason", strerror(-err)));
+			return err;
+		}
+		to->servers[to->servers_n++] = srv;
+	}
+	return 0;
+}
+
+int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf *c)
+{
+	struct link *l;
+	int err = link_ops_of(c)->open(&l, c, &g->link_env);
+
+	if (err)
+		log_ev(LOG_ERROR, ROOM, "link.failed", LF_STR("link", c->head.name), LF_STR("reason", strerror(-err)));
+	else
+		to->links[to->links_n++] = l;
+	return err;
+}
+
+int opened_configure(struct gateway *g, const struct opened *s, const struct root_conf *r,
+		     struct sessions_change *change)
+{
+	const struct sessions_conf conf = { s->links, s->links_n, s->servers, s->servers_n, &r->profiles, &r->devices };
+
+	return sessions_configure(g->sessions, &conf, change);
+}
