@@ -90,10 +90,31 @@ static const char *find_configurations(const char *link)
 	return p;
 }
 
+static const char *find_last(const char *text, const char *what)
+{
+	const char *p = NULL;
+
+	while ((text = strstr(text, what)))
+		p = text++;
+	return p;
+}
+
+/* "gw/configurations/gw/configurations/7": a relative link without its slash, resolved against where it came from. */
+static void drop_repeated(char *out)
+{
+	char *first = strstr(out, "/configurations/");
+	const char *last = find_last(out, "/configurations/");
+
+	if (last != first)
+		memmove(first, last, strlen(last) + 1);
+}
+
 static int finish(char *out, struct out *o, int err)
 {
 	while (!err && o->len && out[o->len - 1] == '/')
 		out[--o->len] = '\0';
+	if (!err)
+		drop_repeated(out);
 	if (!err && (!strstr(out, "/configurations/") || !segments_are_sound(out)))
 		err = -EBADMSG;
 	if (err)
@@ -113,7 +134,7 @@ int t8_tail(char *out, const char *link, const char *scs)
 	err = normalise(&whole, link);
 	if (err)
 		return err;
-	p = strstr(plain, T8_NIDD);
+	p = find_last(plain, T8_NIDD);
 	if (p)
 		return finish(out, &o, normalise(&o, p + sizeof T8_NIDD - 1));
 	p = find_configurations(plain);

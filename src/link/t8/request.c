@@ -77,7 +77,7 @@ static void on_opened(struct t8_link *l, const struct http_result *r)
 	if (r->outcome == HTTP_ANSWERED)
 		snprintf(text, sizeof text, "the peer answers %d", r->status);
 	else
-		snprintf(text, sizeof text, "no answer: %.150s", r->error ? r->error : "unknown reason");
+		snprintf(text, sizeof text, "no answer: %.150s", r->error && *r->error ? r->error : "unknown reason");
 	l->since_wall_ms = clock_wall_ms();
 	alarm_up(l, &l->unreachable, "t8.unreachable", text, "check network, certificates and the peer");
 	log_ev(LOG_WARNING, ROOM, "peer.down", LF_STR("link", t8_name(l)), LF_STR("why", text));
@@ -115,8 +115,8 @@ static void peer_fault(struct t8_link *l, const struct http_result *r)
 		on_opened(l, r);
 	else if (log_limit(&l->limit, clock_now_ms(), 10000, &held))
 		log_ev(LOG_WARNING, ROOM, "peer.fault", LF_STR("link", t8_name(l)),
-		       LF_INT("status", r->outcome == HTTP_ANSWERED ? r->status : 0), LF_STR("why", r->error),
-		       LF_UINT("held", held));
+		       LF_INT("status", r->outcome == HTTP_ANSWERED ? r->status : 0),
+		       LF_STR("why", r->error && *r->error ? r->error : NULL), LF_UINT("held", held));
 }
 
 /* 401 after a fresh token. One may be about one device; two in a row are about us. */

@@ -32,6 +32,7 @@
 #include "link/t8/path.h"
 
 #define ROOM "t8"
+#define T8_DELIVERIES "/downlink-data-deliveries"
 #define CONFIG_CALLS_MAX 8           /* configuration requests under way at once */
 #define QUEUE_MAX 16                 /* units that wait in one device */
 #define QUEUED_MAX 20000             /* and in all */
@@ -353,6 +354,12 @@ void t8_deliver_drop(struct t8_dev *d);                    /* no event: the devi
 struct t8_busy *t8_busy_get(struct t8_dev *d);             /* NULL: no memory */
 void t8_busy_put(struct t8_dev *d);                        /* frees it when nothing is left */
 
+void t8_queue_again(struct t8_busy *b, struct t8_item *it); /* back to where it was: it has been first already */
+
+/* delivered.c */
+void t8_on_delivered(struct t8_call *c, const struct t8_reply *r);
+void t8_pending_cancel(struct t8_dev *d, uint32_t id);
+
 /* pending.c */
 bool t8_pending_add(struct t8_dev *d, const char *tail, uint32_t id, uint64_t deadline_ms); /* false: not kept */
 /* What an earlier status said of tail; taken out. */
@@ -360,7 +367,6 @@ struct t8_unmatched *t8_unmatched_take(struct t8_link *l, const char *tail);
 void t8_unmatched_keep(struct t8_link *l, const struct t8_note *n);
 void t8_pending_status(struct t8_link *l, const struct t8_note *n);
 bool t8_pending_fail_all(struct t8_dev *d, enum link_cause cause); /* false: d is gone */
-void t8_pending_cancel(struct t8_dev *d, uint32_t id);
 void t8_pending_free(struct t8_pending *p);
 void t8_pending_expire(struct t8_link *l);
 /* Tells the session what a status means, and keeps the device's record of its reachability. false: d is gone. */
