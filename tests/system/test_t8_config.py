@@ -128,6 +128,24 @@ def test_t8_04_a_hundred_thousand_configurations_are_streamed(t8):
     assert len(s.stub.all("create")) == 19 and len(s.stub.all("patch")) == 1  # m1 was there, at the very end
 
 
+@pytest.mark.parametrize("link", ["configurations/{}", "/3gpp-nidd/v1/gw/configurations/{}", "3gpp-nidd/v1/gw/configurations/{}",
+                                  "http://127.0.0.1:1/SCEF/3gpp-nidd/v1/gw/configurations/{}"])
+@pytest.mark.parametrize("where", ["Location", "self"])
+def test_t8_25_however_a_configuration_is_named_it_is_found_again(t8, link, where):
+    s = t8(start=False)
+
+    def create(r):
+        body = s.stub._create(r).body
+        name = link.format(body["self"].rpartition("/")[2])
+        return Answer(201, dict(body, self=name), {"Location": name} if where == "Location" else None)
+
+    s.stub.when("create", create)
+    s.gw.start()
+    s.ready()
+    assert s.gw.ctl("device", "show", "m1")["link"]["configuration"] == "gw/configurations/1"
+    s.register()
+
+
 # ---- the test notification ----
 
 def test_t8_05_a_test_notification_before_the_201_proves_the_callback(t8):
