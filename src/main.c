@@ -87,13 +87,27 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return EXIT_OK;
 }
 
+/* What comes while the daemon starts waits until it can be obeyed: a reload asked for too early must not end it. */
+static void hold_signals(int how)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGHUP);
+	sigprocmask(how, &held, NULL);
+}
+
 static int run(const struct options *o, struct conf *conf)
 {
 	struct gateway *g = NULL;
 	int err = gateway_open(&g, o->file, conf, o->verbose);
 
-	if (!err)
+	if (!err) {
+		hold_signals(SIG_UNBLOCK);
 		err = gateway_run(g);
+	}
 	gateway_close(g);
 	return err ? EXIT_FAILED : EXIT_OK;
 }
@@ -112,6 +126,8 @@ int main(int argc, char **argv)
 		conf_print_defaults(&gateway_schema, stdout);
 		return ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 	}
+	if (!o.test && !o.print_config)
+		hold_signals(SIG_BLOCK);
 	if (conf_load(&conf, o.file, &gateway_schema, stderr))
 		return EXIT_FAILED;
 	if (o.print_config)
