@@ -4,12 +4,14 @@
  * It stands on loopback or on a unix socket and authenticates nobody, so it must not be reached through a browser of
  * that machine: the Host header has to name a loopback address (a page of an attacker whose name was pointed at
  * 127.0.0.1 sends its own name), and nothing but GET and HEAD is answered. Connections are counted and bounded here,
- * because libevent's HTTP server does neither.
+ * because libevent's HTTP server does neither; nor does it stop asking for connections when no descriptor is left for
+ * them, so a watch of our own on the same socket looks for one first.
  */
 #include "control/admin.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,6 +25,7 @@
 #include <event2/listener.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "control/admin_paths.h"
@@ -34,6 +37,7 @@ enum {
 	BODY_MOST = 4096, /* nothing has a body here; a small one is read, so that its sender hears 405 */
 	REQUEST_WITHIN_S = 10,
 	CONNECTIONS_MOST = 32,
+	STARVED_MS = 250, /* until descriptors are looked for again */
 };
 
 struct admin {
@@ -45,7 +49,9 @@ struct admin {
 	struct evconnlistener *listener;                             /* borrowed: http frees it */
 	struct bufferevent *open[CONNECTIONS_MOST + LISTEN_BACKLOG]; /* one reference of ours each */
 	size_t open_n;
-	bool full; /* the listener is paused */
+	bool full, starved;    /* either: the listener is paused */
+	struct loop_fd *watch; /* owned; on the listener's socket */
+	struct timer pause;
 	struct loop_hook pass;
 };
 
@@ -59,6 +65,47 @@ static bool is_given_up(struct bufferevent *bev)
 
 	bufferevent_getcb(bev, NULL, NULL, &on_event, NULL);
 	return !on_event;
+}
+
+static void set_accepting(struct admin *a)
+{
+	if (a->full || a->starved)
+		evconnlistener_disable(a->listener);
+	else
+		evconnlistener_enable(a->listener);
+	loop_rewatch(a->watch, a->full || a->starved ? 0 : LOOP_READ);
+}
+
+static void on_pause_over(struct timer *t, uint64_t now_ms)
+{
+	struct admin *a = container_of(t, struct admin, pause);
+
+	(void)now_ms;
+	a->starved = false;
+	set_accepting(a);
+}
+
+/* Somebody connects: without a descriptor it waits in the backlog, and must not wake the loop all the while. */
+static void on_connecting(void *arg, int fd, unsigned what)
+{
+	struct admin *a = arg;
+	int spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	(void)what;
+	if (spare >= 0) {
+		close(spare);
+		return;
+	}
+	a->starved = true;
+	set_accepting(a);
+	timer_set(loop_timers(a->control->env.loop), &a->pause, clock_now_ms() + STARVED_MS, on_pause_over);
+}
+
+/* It would be written to stderr by libevent; on_connecting() deals with it. */
+static void on_accept_failed(struct evconnlistener *listener, void *arg)
+{
+	(void)listener;
+	(void)arg;
 }
 
 /* After each pass of the loop: lets go of what was given up in it, and takes new connections while there is room. */
@@ -76,7 +123,7 @@ static void on_pass(void *arg)
 	}
 	if (a->full && a->open_n < CONNECTIONS_MOST) {
 		a->full = false;
-		evconnlistener_enable(a->listener);
+		set_accepting(a);
 	}
 }
 
@@ -93,7 +140,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
 	a->open[a->open_n++] = bev;
 	if (a->open_n >= CONNECTIONS_MOST && !a->full) {
 		a->full = true;
-		evconnlistener_disable(a->listener);
+		set_accepting(a);
 	}
 	return bev;
 }
@@ -204,13 +251,14 @@ static int serve(struct admin *a, int fd)
 			close(fd);
 		return -ENOMEM;
 	}
+	evconnlistener_set_error_cb(a->listener, on_accept_failed);
 	evhttp_set_max_headers_size(a->http, HEADER_MOST);
 	evhttp_set_max_body_size(a->http, BODY_MOST);
 	evhttp_set_timeout(a->http, REQUEST_WITHIN_S);
 	evhttp_set_allowed_methods(a->http, 0xffff); /* refused with 405 here, not with 501 there */
 	evhttp_set_bevcb(a->http, on_accepted, a);
 	evhttp_set_gencb(a->http, on_request, a);
-	return 0;
+	return loop_watch(a->control->env.loop, &a->watch, fd, LOOP_READ, on_connecting, a);
 }
 
 static int admin_open(struct admin **out, struct control *c, const struct admin_conf *conf)
@@ -264,6 +312,8 @@ void admin_close(struct admin *a)
 	if (!a)
 		return;
 	loop_hook_remove(a->control->env.loop, &a->pass);
+	timer_cancel(loop_timers(a->control->env.loop), &a->pause);
+	loop_unwatch(a->watch);
 	if (a->http)
 		evhttp_free(a->http);
 	for (size_t i = 0; i < a->open_n; i++)

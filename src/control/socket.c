@@ -27,6 +27,7 @@ enum {
 	LINE_MOST = 4096,         /* octets of a request with its line end */
 	ANSWER_WITHIN_MS = 10000, /* for a client to take a whole answer */
 	SILENT_MOST_MS = 300000,  /* between requests */
+	STARVED_MS = 250,         /* until descriptors are looked for again */
 };
 
 struct client {
@@ -47,7 +48,7 @@ struct ctl_socket {
 	char path[sizeof((struct sockaddr_un *)0)->sun_path];
 	int fd;
 	struct loop_fd *watch; /* owned */
-	struct timer reload;
+	struct timer reload, pause;
 	struct client *clients[CLIENTS_MOST]; /* owned; NULL: free */
 };
 
@@ -259,14 +260,33 @@ static int client_new(struct ctl_socket *s, int fd)
 	return 0;
 }
 
+static void on_pause_over(struct timer *t, uint64_t now_ms)
+{
+	struct ctl_socket *s = container_of(t, struct ctl_socket, pause);
+
+	(void)now_ms;
+	loop_rewatch(s->watch, LOOP_READ);
+}
+
+/* Gone again; or no descriptor left: then it waits in the backlog, and must not wake the loop all the while. */
+static void accept_failed(struct ctl_socket *s, int why)
+{
+	if (why == EAGAIN || why == EINTR || why == ECONNABORTED)
+		return;
+	loop_rewatch(s->watch, 0);
+	timer_set(loop_timers(loop_of(s)), &s->pause, clock_now_ms() + STARVED_MS, on_pause_over);
+}
+
 static void on_connect(void *arg, int fd, unsigned what)
 {
 	struct ctl_socket *s = arg;
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
-	if (client < 0)
-		return; /* gone again, or no descriptor left: it waits in the backlog */
+	if (client < 0) {
+		accept_failed(s, errno);
+		return;
+	}
 	if (client_new(s, client)) {
 		log_ev(LOG_WARNING, "control", "client.refused", LF_STR("why", "too many clients"));
 		close(client);
@@ -305,6 +325,7 @@ void ctl_socket_close(struct ctl_socket *s)
 		if (s->clients[i])
 			client_free(s->clients[i]);
 	timer_cancel(loop_timers(loop_of(s)), &s->reload);
+	timer_cancel(loop_timers(loop_of(s)), &s->pause);
 	loop_unwatch(s->watch);
 	if (s->fd >= 0) {
 		unlink(s->path);
