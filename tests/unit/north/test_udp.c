@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "north/parts.h"
 
 enum { PATIENCE_MS = 5000, FIRST = 10000, LAST = 18191 };
@@ -189,7 +190,7 @@ static int set_up(void **state)
 	uint16_t port;
 
 	log_set(LOG_ERROR, LOG_TEXT);
-	memset(f->key, 7, sizeof f->key);
+	random_bytes(f->key, sizeof f->key); /* ports that no other run of this program has at the same time */
 	assert_int_equal(loop_new(&f->loop), 0);
 	assert_int_equal(metrics_new(&f->metrics), 0);
 	assert_int_equal(alarms_new(&f->alarms, 100), 0);
@@ -301,12 +302,13 @@ static void given_port_is_used_once(void **state)
 {
 	struct fixture *f = *state;
 	struct peer p = { 0 }, q = { 0 };
+	const uint16_t port = (uint16_t)(LAST + 1 + random_below(500));
 
-	assert_int_equal(north_assoc_open(&p.assoc, f->server, "a", 19998, &p), 0);
-	assert_int_equal(north_assoc_port(p.assoc), 19998);
-	assert_int_equal(north_assoc_open(&q.assoc, f->server, "b", 19998, &q), -EADDRINUSE);
+	assert_int_equal(north_assoc_open(&p.assoc, f->server, "a", port, &p), 0);
+	assert_int_equal(north_assoc_port(p.assoc), port);
+	assert_int_equal(north_assoc_open(&q.assoc, f->server, "b", port, &q), -EADDRINUSE);
 	close_peer(&p);
-	assert_int_equal(north_assoc_open(&q.assoc, f->server, "b", 19998, &q), 0);
+	assert_int_equal(north_assoc_open(&q.assoc, f->server, "b", port, &q), 0);
 	close_peer(&q);
 }
 
@@ -342,10 +344,12 @@ static void exhausted_ports_are_an_alarm_until_one_is_free(void **state)
 {
 	struct fixture *f = *state;
 	struct peer p[3] = { 0 };
-	char alarm[64] = "";
+	const unsigned first = 19000 + random_below(900);
+	char alarm[64] = "", range[16];
 	uint16_t port;
 
-	reopen(f, "19000-19001");
+	snprintf(range, sizeof range, "%u-%u", first, first + 1);
+	reopen(f, range);
 	open_peer(f, &p[0], "a");
 	open_peer(f, &p[1], "b");
 	assert_int_equal(north_assoc_open(&p[2].assoc, f->server, "c", 0, &p[2]), -EADDRNOTAVAIL);
