@@ -679,6 +679,16 @@ static void name_of_the_hosts_file_is_known_at_once(void **state)
 	close_names(&d);
 }
 
+static bool is_taken(uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	bool taken = bind(fd, (struct sockaddr *)&in, sizeof in) != 0;
+
+	close(fd);
+	return taken;
+}
+
 static void association_comes_up_when_the_name_is_known(void **state)
 {
 	struct fixture *f = *state;
@@ -694,9 +704,10 @@ static void association_comes_up_when_the_name_is_known(void **state)
 	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), -ENOTCONN);
 	port = north_assoc_port(p.assoc);
 	assert_true(wait_for(f, is_up, &p));
-	assert_int_equal(north_assoc_port(p.assoc), port);
+	if (north_assoc_port(p.assoc) != port) /* it was only noted: another run of this program has bound it */
+		assert_true(is_taken(port));
 	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), 0);
-	assert_int_equal(source_of_next(f->fd), port);
+	assert_int_equal(source_of_next(f->fd), north_assoc_port(p.assoc));
 	close_peer(&p);
 	close_all(f);
 	close_names(&d);
