@@ -378,7 +378,8 @@ static void port_that_somebody_else_has_is_passed_over(void **state)
 	in.sin_port = htons(port);
 	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
 	open_peer(f, &p, "meter-17");
-	assert_int_not_equal(north_assoc_port(p.assoc), port); /* the next one, unless another run of this program has that */
+	assert_int_not_equal(north_assoc_port(p.assoc),
+			     port); /* the next one, unless another run of this program has that */
 	assert_in_range(north_assoc_port(p.assoc), FIRST, LAST);
 	close_peer(&p);
 	close(fd);
