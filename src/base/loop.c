@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { TIMERS_PER_PASS = 1024 }; /* so that a burst of timers does not keep sockets waiting */
 
@@ -57,6 +58,16 @@ static void on_timer_fd(int fd, short what, void *arg)
 	l->armed_ms = 0;
 }
 
+/* What libevent has to say, of name servers for the most part, is a line like any other. */
+static void on_libevent_says(int severity, const char *text)
+{
+	enum log_level level = severity >= EVENT_LOG_ERR ? LOG_ERROR
+		: severity == EVENT_LOG_WARN             ? LOG_WARNING
+							 : LOG_DEBUG;
+
+	log_ev(level, "base", "libevent", LF_STR("text", text));
+}
+
 static int open_base(struct loop *l)
 {
 	struct event_config *cfg = event_config_new();
@@ -85,6 +96,7 @@ int loop_new(struct loop **out)
 	if (!l)
 		return -ENOMEM;
 	l->timer_fd = -1;
+	event_set_log_callback(on_libevent_says);
 	err = open_base(l);
 	if (!err)
 		err = open_timer(l);
