@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that is silent or away, and one that comes back (INTERFACE 4)."""
-import pytest
-
-from bed import loop_host, split_addr, udp_config, wait_until
+from bed import loop_host, wait_until
 from coapmsg import ACK, CON, NON, OBSERVE, Msg
 from pair import LOCATION, QUICK_ACK, REGISTER, pair
 
@@ -128,10 +126,3 @@ def test_a_server_is_found_by_its_name(gateway, udp_peer):
     assert got.code == "2.01"
     assert p.gw.ctl("servers")["servers"][0]["name"] == "main"
     p.ping()
-
-
-def test_a_name_that_nobody_knows_holds_the_request_and_is_an_alarm(gateway, udp_peer):
-    p = pair(gateway, udp_peer, uri="coap://no-such-host.invalid", server_keys={"answer_within_s": 1})
-    p.dev.send(REGISTER)
-    assert p.dev.recv().code == "5.04"
-    wait_until(lambda: "server.unreachable" in [a["type"] for a in p.gw.ctl("alarms")["alarms"]])
