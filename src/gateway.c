@@ -59,7 +59,7 @@ static int open_sessions(struct gateway *g)
 
 	if (err)
 		return err;
-	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, &g->t8 };
+	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, &g->t8, NULL };
 	g->north_env = (struct north_env){ g->loop, g->metrics, g->alarms, g->key, &session_north_events, g->sessions };
 	return north_open(&g->north, &g->root->north, &g->north_env);
 }

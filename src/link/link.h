@@ -17,6 +17,7 @@
 #include "config/schema.h"
 
 struct link;     /* one open link; its inside is its kind's */
+struct store;    /* store/store.h */
 struct link_dev; /* a device as its link knows it; made by attach */
 struct device;   /* the session's; opaque to links */
 
@@ -62,6 +63,8 @@ struct link_down {
 	bool answer_expected;  /* release assistance: the device will answer this */
 	uint64_t deadline_ms;  /* not worth delivering after this; 0: none */
 	int16_t port_ue, port_scef; /* RDS ports; -1: none */
+	uint64_t key;          /* the caller's name for the unit that still means the same after a restart; 0: none. What the network keeps at
+				* the end of the process is remembered by it, and asked about at the start after it */
 };
 enum link_down_state {
 	LINK_DOWN_SENT,      /* left; nothing more will be known */
@@ -84,10 +87,11 @@ enum link_cause {
 };
 extern const char *const link_cause_names[LINK_CAUSE_COUNT];
 struct link_down_event {
-	uint32_t id;
+	uint32_t id;          /* 0: of a unit that was sent in a life of the process before this one; key says which */
 	enum link_down_state state;
 	enum link_cause cause;
 	uint64_t retry_at_ms; /* clock_now_ms() scale; 0: not known */
+	uint64_t key;
 };
 
 /* ---- what happens to a device beside units ---- */
@@ -125,6 +129,7 @@ struct link_env {
 	void *arg;
 	struct t8_shared **t8;   /* slot of the process for what its t8 links share (listeners, whose device an identity is); main sets it to NULL
 				  * once, the links fill and empty it. A NULL pointer: this link shares nothing */
+	struct store *store;     /* what links remember over a restart; NULL: nothing */
 };
 
 /* How the fate of a unit is counted in niddgw_uplink_total{transport,peer,result} */

@@ -339,7 +339,7 @@ bool t8_tell_down(struct t8_dev *d, uint32_t id, enum link_down_state state, enu
 {
 	struct t8_link *l = t8_of(d);
 	struct t8_watch w = { d, l->watch };
-	const struct link_down_event ev = { id, state, cause, retry_at_ms };
+	const struct link_down_event ev = { .id = id, .state = state, .cause = cause, .retry_at_ms = retry_at_ms };
 
 	if (!id)
 		return true;

@@ -25,7 +25,7 @@ static void leave(struct udp_link *l, enum link_down_state state, enum link_caus
 		return;
 	d->queued--;
 	if (it->id) {
-		const struct link_down_event ev = { it->id, state, cause, 0 };
+		const struct link_down_event ev = { .id = it->id, .state = state, .cause = cause };
 
 		l->env.events->down(l->env.arg, d->base.dev, &ev);
 	}

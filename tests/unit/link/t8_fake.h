@@ -440,7 +440,7 @@ static inline void scene_env(void)
 	assert_int_equal(loop_new(&sc.loop), 0);
 	assert_int_equal(metrics_new(&sc.metrics), 0);
 	assert_int_equal(alarms_new(&sc.alarms, 100), 0);
-	sc.env = (struct link_env){ sc.loop, sc.metrics, sc.alarms, test_key, "gw7", &test_events, NULL, &sc.shared };
+	sc.env = (struct link_env){ sc.loop, sc.metrics, sc.alarms, test_key, "gw7", &test_events, NULL, &sc.shared, NULL };
 	memset(&seen, 0, sizeof seen);
 	calls_made = 0;
 	call_error = 0;
