@@ -57,6 +57,17 @@ static enum fate fate_of_max_age(const struct copy *k, const struct coap_option 
 	return k->c->held_s ? SET_UINT : PASS;
 }
 
+/* They belong to a hop: a transfer that is cut anew says what they are on the next one. */
+static enum fate fate_of_block(const struct copy *k, const struct coap_option *o, uint32_t *value)
+{
+	bool first = o->number == COAP_BLOCK1;
+
+	*value = first ? k->c->block1 : k->c->block2;
+	if (first && k->c->drop_block1)
+		return LEAVE_OUT;
+	return (first ? k->c->set_block1 : k->c->set_block2) ? SET_UINT : PASS;
+}
+
 /* What the table calls rewriting. */
 static enum fate fate_of_rewritten(const struct copy *k, const struct coap_option *o, uint32_t *value)
 {
@@ -82,6 +93,8 @@ static enum fate fate_of(const struct copy *k, const struct coap_option *o, bool
 		return coap_option_unsafe(o->number) ? LEAVE_OUT : PASS;
 	if (o->number == COAP_MAX_AGE)
 		return fate_of_max_age(k, o, value);
+	if (o->number == COAP_BLOCK1 || o->number == COAP_BLOCK2)
+		return fate_of_block(k, o, value);
 	switch (k->c->request ? info->request : info->response) {
 	case COAP_RULE_FORWARD:
 		return PASS;
