@@ -260,6 +260,11 @@ void http_server_set_arg(struct http_server *s, void *arg)
 	s->arg = arg;
 }
 
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits)
+{
+	s->limits = *limits;
+}
+
 unsigned http_server_connections(const struct http_server *s)
 {
 	return s->conns;

@@ -66,6 +66,8 @@ void http_server_close(struct http_server *s); /* frees all; gone() is called fo
 void http_server_set_arg(struct http_server *s, void *arg);
 /* Other certificates for new connections (reload). Running connections are undisturbed. 0 or -EINVAL, then the old ones stay. */
 int http_server_set_tls(struct http_server *s, const struct http_tls_conf *tls);
+/* Other limits for what comes from now on (reload): requests that are being read go on under the old ones. */
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
 unsigned http_server_connections(const struct http_server *s);
 uint16_t http_server_port(const struct http_server *s); /* the bound one, for port 0 */
 

@@ -15,6 +15,8 @@
 #include "http/digest.h"
 #include "link/t8/t8.h"
 
+#define KEEP_ALIVE_MS 60000 /* between requests of one connection */
+
 void t8_problem(struct http_request *r, int status, const char *title, const char *param)
 {
 	json_t *j = json_pack("{s:s,s:i}", "title", title, "status", status);
@@ -206,7 +208,7 @@ static int on_head(void *arg, struct http_request *r)
 		return reject(s, l, r, BY_CODING);
 	if (!is_json(r) && !l->conf->lenient)
 		return reject(s, l, r, BY_MEDIA_TYPE);
-	if (announced != SIZE_MAX && announced > CALLBACK_BODY_MAX)
+	if (announced != SIZE_MAX && announced > l->conf->callback.max_body_bytes)
 		return reject(s, l, r, BY_SIZE);
 	return 0;
 }
@@ -266,10 +268,24 @@ static int listener_share(struct t8_listener **out, struct t8_listener *s, const
 	return 0;
 }
 
+static struct http_limits limits_of(const struct t8_callback_conf *c)
+{
+	return (struct http_limits){
+		.header_bytes = c->max_header_bytes,
+		.header_lines = (unsigned)c->max_header_lines,
+		.body_bytes = c->max_body_bytes,
+		.request_ms = c->request_s * 1000,
+		.idle_ms = KEEP_ALIVE_MS,
+		.connections = (unsigned)c->max_connections,
+		.connections_per_address = (unsigned)c->max_connections_per_address,
+	};
+}
+
 static int listener_get(struct t8_listener **out, struct t8_shared *shared, const struct t8_callback_conf *c,
 			struct loop *loop)
 {
 	struct http_tls_conf tls = tls_of(c);
+	struct http_limits limits = limits_of(c);
 	struct t8_listener *s;
 	struct addr at;
 	int err = addr_parse(&at, c->listen, true);
@@ -286,7 +302,7 @@ static int listener_get(struct t8_listener **out, struct t8_shared *shared, cons
 	s->at = at;
 	s->tls = t8_callback_tls(c);
 	s->users = 1;
-	err = http_server_open(&s->server, loop, &at, t8_callback_tls(c) ? &tls : NULL, &http_limits_default, &handler,
+	err = http_server_open(&s->server, loop, &at, t8_callback_tls(c) ? &tls : NULL, &limits, &handler,
 			       s);
 	if (err) {
 		free(s);
@@ -416,8 +432,11 @@ int t8_callback_open(struct t8_link *l, const struct t8_callback_conf *c, const 
 int t8_callback_reconf(struct t8_link *l, const struct t8_callback_conf *c)
 {
 	struct http_tls_conf tls = tls_of(c);
+	struct http_limits limits = limits_of(c);
 	int err = t8_callback_tls(c) ? http_server_set_tls(l->listener->server, &tls) : 0;
 
+	if (!err)
+		http_server_set_limits(l->listener->server, &limits);
 	if (!err)
 		err = read_live(l, c);
 	if (!err)

@@ -195,6 +195,13 @@ static bool same_listen(const char *a, const char *b)
 	return addr_equal(&x, &y, true);
 }
 
+static bool same_limits(const struct t8_callback_conf *a, const struct t8_callback_conf *b)
+{
+	return a->max_header_bytes == b->max_header_bytes && a->max_header_lines == b->max_header_lines &&
+		a->max_body_bytes == b->max_body_bytes && a->request_s == b->request_s && a->max_connections == b->max_connections &&
+		a->max_connections_per_address == b->max_connections_per_address;
+}
+
 /* Links on one listener are told apart by path, which is read only after the TLS handshake. */
 static void check_shared(struct conf_load *load, const struct t8_conf *c, const struct conf_list *all)
 {
@@ -214,6 +221,8 @@ static void check_shared(struct conf_load *load, const struct t8_conf *c, const 
 		    !same_text(a->crl_file, b->crl_file))
 			conf_fault(load, a, "listen", -1, "link \"%s\" has the same listener with other TLS settings",
 				   o->base.head.name);
+		if (!same_limits(a, b))
+			conf_fault(load, a, "listen", -1, "link \"%s\" has the same listener with other limits", o->base.head.name);
 		if (a->path && same_text(a->path, b->path))
 			conf_fault(load, a, "path", -1, "link \"%s\" has the same path on the same listener",
 				   o->base.head.name);

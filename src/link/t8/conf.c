@@ -33,6 +33,13 @@ static const struct conf_item callback_items[] = {
 	CONF_TEXTS(struct t8_callback_conf, trusted_proxies, .help = "Proxies whose X-Forwarded-For is believed, ADDR/LEN."),
 	CONF_BOOL(struct t8_callback_conf, allow_unauthenticated, false,
 		  .help = "Take notifications from anybody who knows the path; a standing alarm says so."),
+	CONF_UINT(struct t8_callback_conf, max_header_bytes, 16384, 1024, 65536, .unit = "octets",
+		  .help = "Longest request line and header; above it 431."),
+	CONF_UINT(struct t8_callback_conf, max_header_lines, 64, 8, 256, .help = "Most header lines; above it 431."),
+	CONF_UINT(struct t8_callback_conf, max_body_bytes, 65536, 4096, 1048576, .unit = "octets", .help = "Longest body; above it 413."),
+	CONF_UINT(struct t8_callback_conf, request_s, 10, 1, 60, .unit = "s", .help = "From the first octet of a request to its last; above it 408."),
+	CONF_UINT(struct t8_callback_conf, max_connections, 256, 1, 65536, .help = "Connections of the listener in all."),
+	CONF_UINT(struct t8_callback_conf, max_connections_per_address, 64, 1, 65536, .help = "Connections of one address."),
 	CONF_END
 };
 

@@ -18,6 +18,7 @@ struct t8_callback_conf {
 	const char *cert_file, *key_file, *client_ca_file, *crl_file, *bearer;
 	struct conf_texts allow, trusted_proxies;
 	bool allow_unauthenticated;
+	uint64_t max_header_bytes, max_header_lines, max_body_bytes, request_s, max_connections, max_connections_per_address;
 };
 
 struct t8_conf {

@@ -243,6 +243,12 @@ int http_server_set_tls(struct http_server *s, const struct http_tls_conf *tls)
 	return 0;
 }
 
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits)
+{
+	(void)s;
+	(void)limits;
+}
+
 unsigned http_server_connections(const struct http_server *s)
 {
 	(void)s;
@@ -428,6 +434,7 @@ static inline void t8_conf_defaults(struct t8_conf *c)
 	c->delivery_timeout_s = 60;
 	c->callback.listen = "127.0.0.1:8444";
 	c->callback.url = "http://gw7.example:8444";
+	c->callback.max_body_bytes = 65536;
 }
 
 static inline void scene_env(void)
