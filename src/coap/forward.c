@@ -11,6 +11,7 @@
 
 struct copy {
 	struct coap_builder *b;
+	const struct coap_msg *m;
 	const struct coap_crossing *c;
 	const uint8_t *run;  /* first octet of what passes and is not copied yet; NULL: no run is open */
 	uint32_t run_number; /* of the last option in the run */
@@ -68,11 +69,17 @@ static enum fate fate_of_block(const struct copy *k, const struct coap_option *o
 	return (first ? k->c->set_block1 : k->c->set_block2) ? SET_UINT : PASS;
 }
 
-/* What the table calls rewriting. */
+/* What the table calls rewriting. Servers observe devices; what a device would observe at a server does not come
+ * through, so the server is not asked for it, and the device sees that (RFC 7641 2). Under OSCORE only the ends may
+ * take Observe out. */
 static enum fate fate_of_rewritten(const struct copy *k, const struct coap_option *o, uint32_t *value)
 {
+	struct coap_option oscore;
+
 	switch (o->number) {
 	case COAP_OBSERVE:
+		if (k->c->request && k->c->to_server && !coap_option_find(k->m, COAP_OSCORE, &oscore))
+			return LEAVE_OUT;
 		*value = k->c->observe;
 		return k->c->set_observe ? SET_UINT : PASS;
 	case COAP_HOP_LIMIT:
@@ -124,7 +131,7 @@ static void change(struct copy *k, const struct coap_option *o, const uint8_t *s
 
 void coap_forward_options(struct coap_builder *b, const struct coap_msg *m, const struct coap_crossing *c)
 {
-	struct copy k = { .b = b, .c = c };
+	struct copy k = { .b = b, .m = m, .c = c };
 	struct coap_options it = coap_options_of(m);
 	struct coap_option o;
 	const uint8_t *start = it.r.p;

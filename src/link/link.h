@@ -185,7 +185,7 @@ struct link {
 	const struct link_conf *conf;  /* borrowed */
 	const struct link_env *env;
 	uint64_t *results[LINK_RES_COUNT]; /* metric cells */
-	uint64_t *bytes_up;
+	uint64_t *bytes_up; /* counted by whoever gets the units */
 };
 struct link_dev_base {         /* first member of every kind's struct link_dev */
 	struct link *link;

@@ -22,11 +22,10 @@ class Fleet:
 
     def __init__(self, gateway, udp_peer, n, **kw):
         self.srv = udp_peer(port=5683)
-        host = loop_host().rsplit(".", 2)[0]
-        self.devs = [udp_peer(host="127.%d.%d.%d" % (11 + i // 60000, i // 250 % 240, 1 + i % 250), port=5683) for i in range(n)]
+        self.devs = [udp_peer(port=5683) for _ in range(n)]
         self.srv.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         tree = udp_config(self.srv.uri, {"d%04d" % i: d.addr[0] for i, d in enumerate(self.devs)}, **kw)
-        self.tree, self.host = tree, host
+        self.tree = tree
         self.gw = gateway(tree, log_level="info").ready()
         self.link = split_addr(tree["links"][0]["listen"])
         self.ports = {}

@@ -52,9 +52,9 @@ _hosts = itertools.count(1)
 
 
 def loop_host():
-    """A loopback address that nobody else in this run uses, so that ports can be fixed numbers."""
-    n = next(_hosts)
-    return "127.%d.%d.%d" % (16 + os.getpid() % 200, n // 250, 1 + n % 250)
+    """A loopback address that nobody else in this run uses, nor a run beside it, so that ports can be fixed numbers."""
+    n, pid = next(_hosts), os.getpid()
+    return "127.%d.%d.%d" % (16 + pid % 200, (pid // 200 * 16 + n // 250) % 250, 1 + n % 250)
 
 
 def split_addr(text):

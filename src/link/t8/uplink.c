@@ -166,7 +166,6 @@ static void give(struct t8_up *u, struct t8_dev *d, const struct t8_note *n)
 	struct t8_watch w = { d, l->watch };
 
 	d->flags = (uint16_t)((d->flags | D_PROVEN) & ~D_TEST);
-	*l->base.bytes_up += n->len;
 	u->up = (struct link_up){ on_verdict, clock_now_ms(), n->port_ue, n->port_scef };
 	l->watch = &w;
 	learn_configuration(d, n);

@@ -177,7 +177,6 @@ static void unit(struct udp_link *l, struct mmsghdr *m, const struct sockaddr_in
 	d->port = source.port;
 	d->scope = from->sin6_family == AF_INET6 ? from->sin6_scope_id : 0;
 	l->heard_ms = clock_now_ms();
-	*l->base.bytes_up += m->msg_len;
 	u = take_up(l);
 	if (u)
 		l->env.events->uplink(l->env.arg, &u->up, d->base.dev, data, m->msg_len);

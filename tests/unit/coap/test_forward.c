@@ -41,10 +41,14 @@ static void every_vector_crosses_byte_for_byte(void **state)
 	(void)state;
 	for (size_t i = 0; i < VECTORS; i++) {
 		struct octets in = octets_of_hex(vectors[i].hex);
-		struct coap_crossing c = { .to_server = true };
+		struct coap_crossing c = { 0 };
+		struct coap_option o;
 
 		assert_int_equal(coap_parse(&m, in.data, in.len), 0);
 		c.request = coap_is_request(m.code);
+		/* only servers observe, or ends under OSCORE */
+		c.to_server = !c.request || !coap_option_find(&m, COAP_OBSERVE, &o) ||
+			coap_option_find(&m, COAP_OSCORE, &o);
 		coap_build(&b, out, sizeof out, m.type, m.code, m.mid, m.token, m.token_len);
 		coap_forward_options(&b, &m, &c);
 		coap_build_payload(&b, m.payload, m.payload_len);
@@ -113,6 +117,14 @@ static void observe_gets_another_value_only_when_asked_and_there(void **state)
 	check(COAP_CONTENT, &c, OPTIONS(TEXT(4, "e"), TEXT(6, "\x07")), OPTIONS(TEXT(4, "e"), BARE(6)));
 	c.request = true;
 	check(COAP_FETCH, &c, OPTIONS(TEXT(6, "\x01"), TEXT(9, "\x09\0k")), OPTIONS(BARE(6), TEXT(9, "\x09\0k")));
+}
+
+static void observe_of_a_device_stays_behind_unless_it_is_under_oscore(void **state)
+{
+	(void)state;
+	check(COAP_GET, &north, OPTIONS(TEXT(4, "e"), BARE(6), TEXT(11, "t")), OPTIONS(TEXT(4, "e"), TEXT(11, "t")));
+	check(COAP_GET, &north, OPTIONS(TEXT(6, "\x01"), TEXT(11, "t")), OPTIONS(TEXT(11, "t")));
+	check(COAP_FETCH, &north, OPTIONS(BARE(6), TEXT(9, "\x09\0k")), OPTIONS(BARE(6), TEXT(9, "\x09\0k")));
 }
 
 static void queries_are_put_in_place_of_those_that_were_there(void **state)
@@ -243,6 +255,8 @@ static bool stays_behind(uint32_t n, const struct coap_crossing *c, bool oscore,
 		return true;
 	if (n == 3 || n == 7)
 		return !c->to_server || c->strip_uri_host;
+	if (n == 6)
+		return c->request && c->to_server && !oscore;
 	return n == 14 ? c->request && !oscore : n == 15 && edit;
 }
 
@@ -354,6 +368,7 @@ int main(void)
 		cmocka_unit_test(max_age_of_a_request_is_dropped),
 		cmocka_unit_test(max_age_of_an_oscore_message_passes_as_it_is),
 		cmocka_unit_test(observe_gets_another_value_only_when_asked_and_there),
+		cmocka_unit_test(observe_of_a_device_stays_behind_unless_it_is_under_oscore),
 		cmocka_unit_test(queries_are_put_in_place_of_those_that_were_there),
 		cmocka_unit_test(queries_of_an_oscore_message_or_a_response_stay),
 		cmocka_unit_test(s4_a_query_above_255_octets_makes_the_message_too_long),
