@@ -97,6 +97,7 @@ enum http_token_state { HTTP_TOKEN_NONE, HTTP_TOKEN_GOOD, HTTP_TOKEN_WAITING, HT
 /* How the token stands. REFUSED: the credentials were refused twice; no further try until the configuration changes or http_client_token_retry(). */
 enum http_token_state http_client_token(const struct http_client *c);
 void http_client_token_retry(struct http_client *c);
+const char *http_client_token_error(const struct http_client *c); /* why the last fetch failed; "" when it did not; borrowed until the next */
 /* Counter of token fetches by result for metrics; may be NULL. */
 void http_client_on_token(struct http_client *c, void (*fn)(void *arg, bool ok), void *arg);
 

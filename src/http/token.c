@@ -294,6 +294,11 @@ enum http_token_state http_client_token(const struct http_client *c)
 	return c->token.fetch || c->token.failures || c->waiting.count ? HTTP_TOKEN_WAITING : HTTP_TOKEN_NONE;
 }
 
+const char *http_client_token_error(const struct http_client *c)
+{
+	return c->token.error;
+}
+
 void http_client_token_retry(struct http_client *c)
 {
 	struct token *t = &c->token;

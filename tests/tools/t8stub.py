@@ -11,20 +11,24 @@ no SCEF should: answers that are lost, late, wrong or never given. Every request
     stub.uplink("m1@iot.example", msg).status; stub.up(..) wants 204 within a second
     stub.down("m1@iot.example").code                                          # next unit for the device that was accepted
 """
+import array
 import base64
+import fcntl
 import functools
 import http.client
 import json
 import os
+import select
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bed import DEADLINE, b64
+from bed import DEADLINE, b64, wait_until
 from coapmsg import Msg
 from openapi_check import Api, folder
 
@@ -146,6 +150,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.stub._serve(self, Request(self, body))
 
+    def finish(self):
+        with self.server.stub.cond:
+            self.server.stub.conns.pop(self.connection, None)
+        try:
+            super().finish()
+        except OSError:
+            pass
+
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
     def reset(self):
@@ -187,6 +199,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
+def _unread(sock):
+    """Octets that wait in the kernel."""
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, count)
+    except (OSError, ValueError):
+        return 0
+    return count[0]
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads, block_on_close, request_queue_size, allow_reuse_address = True, False, 512, True
 
@@ -197,6 +219,8 @@ class _Server(ThreadingHTTPServer):
         sock, addr = super().get_request()
         if self.stub.tls:
             sock = self.stub.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        with self.stub.cond:
+            self.stub.conns[sock] = True
         return sock, addr
 
 
@@ -211,7 +235,7 @@ class T8Stub:
         self.downs, self.tokens, self.next_id = [], set(), 1
         self.test, self.buffering, self.on_down = "after", False, []
         self.notify_tls, self.notify_headers = None, {}
-        self.closing, self.busy = threading.Event(), 0
+        self.closing, self.busy, self.conns = threading.Event(), 0, {}  # conns: whether the first request is still to come
         self.http = None
         self.open()
 
@@ -318,8 +342,15 @@ class T8Stub:
         return None
 
     def quiet(self):
-        """Waits until every answer that is not held back on purpose has been written."""
-        self._until(lambda: True if self.busy == 0 else None)
+        """Waits until no request is on its way here, and every answer that is not held back on purpose has been written."""
+        wait_until(self._is_quiet, what=lambda: "a quiet stub; %d are being answered" % self.busy)
+
+    def _is_quiet(self):
+        with self.cond:
+            listener = self.http.socket if self.http else None
+            if self.busy or any(self.conns.values()) or (listener and select.select([listener], [], [], 0)[0]):
+                return False
+            return not any(_unread(c) for c in self.conns)
 
     def _count(self, change):
         with self.cond:
@@ -327,6 +358,8 @@ class T8Stub:
             self.cond.notify_all()
 
     def _serve(self, handler, r):
+        with self.cond:
+            self.conns[handler.connection] = False
         self._count(1)
         try:
             self._answer(handler, r)
@@ -343,12 +376,12 @@ class T8Stub:
             taken = answer is None or isinstance(answer, Late) or (isinstance(answer, Lost) and answer.taken)
             normal = self._normal(r) if taken else None
         after = getattr(answer, "after", None)
-        if after and not self._held(after):
+        if after and not self.hold(after):
             return handler.reset()
         if isinstance(answer, (Lost, Silent)):
             self._done(r, 0, answer)
             if isinstance(answer, Silent):
-                self._held(self.closing)
+                self.hold(self.closing)
             return handler.reset()
         answer = answer if isinstance(answer, Answer) else normal
         test = r.op == "create" and answer is normal and answer.status == 201 and r.json.get("requestTestNotification")
@@ -362,8 +395,8 @@ class T8Stub:
         if test and self.test == "after":
             self._test(answer.body)
 
-    def _held(self, event):
-        """False: the end came first."""
+    def hold(self, event):
+        """Waits in place of an answer, on purpose; False: the end came first."""
         self._count(-1)
         try:
             while not event.wait(0.02):

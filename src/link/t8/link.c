@@ -146,9 +146,7 @@ static void on_tick(struct timer *t, uint64_t now_ms)
 /* ---- opening and closing ---- */
 static void on_token(void *arg, bool ok)
 {
-	struct t8_link *l = arg;
-
-	++*(ok ? l->token_ok : l->token_bad);
+	t8_token_result(arg, ok);
 }
 
 static int open_client(struct t8_link *l, const struct t8_conf *c)
@@ -410,11 +408,11 @@ static void t8_status(const struct link *base, struct link_status *st)
 
 	if (l->auth_failed)
 		why = ", credentials refused";
-	else if (l->circuit.open)
+	else if (l->circuit.open || l->unreachable)
 		why = ", peer does not answer";
 	else if (l->circuit.pause_until_ms > now)
 		why = ", peer asked for a pause";
-	st->state = l->circuit.open || l->auth_failed ? "down" : l->listed ? "up" : "starting";
+	st->state = l->circuit.open || l->auth_failed || l->unreachable ? "down" : l->listed ? "up" : "starting";
 	snprintf(st->detail, sizeof st->detail,
 		 "%u devices, %u units waiting, %zu at the peer, %u configuration requests%s", l->devs_n, l->queued,
 		 l->pending.count, l->config_calls, why);

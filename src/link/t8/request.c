@@ -11,6 +11,8 @@
 
 #include "link/t8/t8.h"
 
+#define TOKEN_FAULTS_TO_ALARM 3
+
 static const struct {
 	const char *name;
 	enum http_method method;
@@ -139,6 +141,26 @@ static void peer_pause(struct t8_link *l, const struct http_result *r)
 	if (log_limit(&l->limit, now, 10000, &held))
 		log_ev(LOG_WARNING, ROOM, "peer.pause", LF_STR("link", t8_name(l)), LF_INT("status", r->status),
 		       LF_UINT("for_ms", until - now), LF_UINT("held", held));
+}
+
+/* Requests wait for their token for as long as they may take, so they would tell much later. */
+void t8_token_result(struct t8_link *l, bool ok)
+{
+	char text[200];
+
+	++*(ok ? l->token_ok : l->token_bad);
+	if (ok) {
+		l->token_faults = 0;
+		return;
+	}
+	if (http_client_token(l->client) == HTTP_TOKEN_REFUSED)
+		on_denied(l, "the token endpoint refuses our credentials");
+	else if (++l->token_faults == TOKEN_FAULTS_TO_ALARM) {
+		snprintf(text, sizeof text, "no %.180s", http_client_token_error(l->client));
+		alarm_up(l, &l->unreachable, "t8.unreachable", text, "check token_url, network and certificates");
+	}
+	if (l->token_faults > TOKEN_FAULTS_TO_ALARM)
+		l->token_faults = TOKEN_FAULTS_TO_ALARM;
 }
 
 static void judge(struct t8_link *l, const struct t8_reply *r)

@@ -47,7 +47,6 @@
 #define AUDIT_GAP_MS 60000           /* least time between two lists after surprises */
 #define TEST_WAIT_S 30               /* a test notification is missed after this */
 #define ALARM_HOLD_MS 600000         /* an alarm about callers clears itself when nothing like it came for this long */
-#define CALLBACK_BODY_MAX 65536
 
 struct t8_call;
 struct t8_dev;
@@ -81,6 +80,7 @@ LIST_HEAD(t8_calls, t8_call);
  */
 int t8_request(struct t8_link *l, struct t8_call **out, enum t8_op op, struct t8_dev *d, const char *tail, const char *more, const void *body,
 	       size_t len, http_part_fn *part, t8_done_fn *done);
+void t8_token_result(struct t8_link *l, bool ok); /* a token was fetched, or was not to be had: requests wait for it */
 void t8_call_drop(struct t8_call *c); /* cancels and frees: done is not called */
 
 /* ---- devices ---- */
@@ -279,7 +279,7 @@ struct t8_link {
 	bool listed, list_ok;       /* listed: the first one is over; list_ok: it can be asked for at all */
 	size_t list_junk;
 	uint64_t config_wait_ms;    /* back-off of configuration requests */
-	uint8_t config_faults, denials;
+	uint8_t config_faults, denials, token_faults;
 	bool no_cancel;             /* the peer has no DELETE of deliveries */
 	bool pumping, closing;
 	struct timer tick, pump;
