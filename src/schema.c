@@ -15,7 +15,7 @@ static const struct conf_item root_items[] = {
 	CONF_LIST(R, servers, server_items, struct server_conf, .help = "LwM2M servers"),
 	CONF_LIST(R, profiles, profile_items, struct profile_conf, .help = "what kinds of device there are"),
 	CONF_LIST(R, devices, device_items, struct device_conf, .help = "device records"),
-	CONF_LATER("rules", .help = "provisioning on first contact"),
+	CONF_LIST(R, rules, rule_items, struct rule_conf, .unnamed = true, .help = "provisioning on first contact: the first rule that matches an unknown identity makes a device of it"),
 	CONF_LATER("plugins", .help = "where reports are mirrored to"),
 	CONF_LATER("dialects", .help = "AT dialects of the site"),
 	CONF_END,
@@ -25,6 +25,7 @@ static const struct conf_item root_items[] = {
 static void root_check(struct conf_load *load, void *root)
 {
 	struct root_conf *r = root;
+	const struct session_lists lists = { &r->links, &r->servers, &r->profiles, &r->devices, &r->rules };
 
 	control_check(load, &r->gateway, &r->admin);
 	north_check(load, &r->north, &r->servers);
@@ -35,7 +36,7 @@ static void root_check(struct conf_load *load, void *root)
 		if (ops && ops->check)
 			ops->check(load, c, &r->links);
 	}
-	session_check(load, &r->links, &r->servers, &r->profiles, &r->devices);
+	session_check(load, &lists);
 }
 
 const struct conf_schema gateway_schema = { root_items, sizeof(struct root_conf), root_check };

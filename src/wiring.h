@@ -13,7 +13,7 @@ struct root_conf {
 	struct admin_conf admin;
 	struct log_conf log;
 	struct north_conf north;
-	struct conf_list links, servers, profiles, devices;
+	struct conf_list links, servers, profiles, devices, rules;
 };
 
 /* The 32 octets of state_dir/key, made at the first start (0600). Secret paths and first ports are derived from it.

@@ -107,4 +107,23 @@ void conf_fault(struct conf_load *load, const void *elem, const char *key, int i
  * arena. An absolute one comes back as it is; NULL when memory is short. */
 const char *conf_path(struct conf_load *load, const char *path);
 
+/* ---- records that stand in no file: one struct from texts by key ---- */
+struct conf_pair {
+	const char *key, *value;
+	bool entry; /* of a key that takes a list: value is one entry as it stands; else the entries in it are separated by ";" */
+};
+/* text is "key: what is wrong with it", safe to print; borrowed for the call. */
+typedef void conf_pair_fault_fn(void *arg, const char *text);
+/**
+ * Fill a struct that begins with struct conf_head by the rules that hold in a file; the key "name" gives its name. Texts, numbers, words,
+ * true or false and lists of texts can be given; groups, lists of groups and paths stand in files only.
+ * @param out  a single allocation with everything that it points to, freed with free(); head.at is empty
+ * @param v    borrowed for the call; a key that takes a list may come more than once
+ * @return 0; -EINVAL, and each fault was told; -ENOMEM
+ */
+int conf_record_new(void **out, const struct conf_item *items, size_t size, const struct conf_pair *v, size_t n, conf_pair_fault_fn *fault,
+		    void *arg);
+/* Whether a record may have this key at all; if not, the fault is told. */
+bool conf_record_key(const struct conf_item *items, const char *key, conf_pair_fault_fn *fault, void *arg);
+
 #endif

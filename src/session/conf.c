@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf.c - keys of profiles and devices, and what must hold between them and the rest */
+/* conf.c - keys of profiles, devices and rules, and what must hold between them and the rest */
 #include "session/conf.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,11 +71,24 @@ const struct conf_item device_items[] = {
 };
 #undef D
 
+#define R struct rule_conf
+const struct conf_item rule_items[] = {
+	CONF_TEXT(R, link, NULL, .required = true, .help = "name of the link that the device is heard on"),
+	CONF_TEXT(R, match, "*", .help = "glob on the network identity: * any octets, ? one, [a-z] one of them; the first rule that matches counts"),
+	CONF_TEXT(R, profile, NULL, .help = "name of a profile; the built-in one when absent"),
+	CONF_TEXTS(R, servers, .help = "servers the device may talk to, the first is the default; the first management server when absent"),
+	CONF_TEXT(R, ep, NULL,
+		  .help = "endpoint name: text with {identity}, {local} and {domain} (the parts around @) in it; absent: as the device registers"),
+	CONF_LATER("psk_key_dir", .help = "where the key of a device is, as NAME.key"),
+	CONF_END,
+};
+#undef R
+
 /* ---- across keys ---- */
 
 static const void *find_named(const struct conf_list *l, const char *name)
 {
-	for (size_t i = 0; name && i < l->n; i++) {
+	for (size_t i = 0; name && l && i < l->n; i++) {
 		const struct conf_head *h = l->v[i];
 
 		if (h->name && strcmp(h->name, name) == 0)
@@ -146,44 +161,81 @@ static bool is_msisdn(const char *s)
 	return n >= 1 && n <= 15 && !s[n];
 }
 
-static void check_identity(struct conf_load *load, const struct device_conf *d, const struct link_conf *l, const struct identity_key *id)
+struct checking {
+	device_fault_fn *fault;
+	void *arg;
+	unsigned faults;
+};
+
+__attribute__((format(printf, 4, 5))) static void tell(struct checking *c, const char *key, int index, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	c->faults++;
+	c->fault(c->arg, key, index, text);
+}
+
+static void check_identity(struct checking *c, const struct link_conf *l, const struct identity_key *id)
 {
 	const char *type = l->type < 0 ? "" : link_type_words[l->type]; /* a wrong word is a fault of its own */
 	bool t8 = strcmp(type, "t8") == 0, udp = strcmp(type, "udp") == 0;
 	struct addr a;
 
 	if ((t8 && strcmp(id->key, "address") == 0) || (udp && strcmp(id->key, "address") != 0))
-		conf_fault(load, d, id->key, -1, "is no identity on link \"%s\", which is of type %s", l->head.name, type);
+		tell(c, id->key, -1, "is no identity on link \"%s\", which is of type %s", l->head.name, type);
 	else if (strcmp(id->key, "external_id") == 0 && !is_external_id(id->text))
-		conf_fault(load, d, "external_id", -1, "\"%s\" is not of the form local@domain", id->text);
+		tell(c, "external_id", -1, "\"%s\" is not of the form local@domain", id->text);
 	else if (strcmp(id->key, "msisdn") == 0 && !is_msisdn(id->text))
-		conf_fault(load, d, "msisdn", -1, "\"%s\" is not a number of 1 to 15 digits without +", id->text);
+		tell(c, "msisdn", -1, "\"%s\" is not a number of 1 to 15 digits without +", id->text);
 	else if (strcmp(id->key, "address") == 0 && addr_parse(&a, id->text, false))
-		conf_fault(load, d, "address", -1, "\"%s\" is not HOST or HOST:PORT with a numeric address", id->text);
+		tell(c, "address", -1, "\"%s\" is not HOST or HOST:PORT with a numeric address", id->text);
 }
 
-static void check_device(struct conf_load *load, const struct device_conf *d, const struct conf_list *links, const struct conf_list *servers,
-			 const struct conf_list *profiles)
+/* What devices and rules both refer to. */
+static void check_refs(struct checking *c, const struct session_lists *all, const char *link, const char *profile, const struct conf_texts *servers)
 {
-	const struct link_conf *l = find_named(links, d->link);
+	if (link && !find_named(all->links, link))
+		tell(c, "link", -1, "no link is named \"%s\"", link);
+	if (profile && !find_named(all->profiles, profile))
+		tell(c, "profile", -1, "no profile is named \"%s\"", profile);
+	for (size_t i = 0; i < servers->n; i++)
+		if (!find_named(all->servers, servers->v[i]))
+			tell(c, "servers", (int)i, "no server is named \"%s\"", servers->v[i]);
+	if (!servers->n && (!all->servers || !all->servers->n))
+		tell(c, NULL, -1, "there is no server for it");
+}
+
+unsigned device_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg)
+{
+	struct checking c = { fault, arg, 0 };
+	const struct link_conf *l = find_named(all->links, d->link);
 	struct identity_key id;
 	unsigned n = identities(d, &id);
 
-	if (d->link && !l)
-		conf_fault(load, d, "link", -1, "no link is named \"%s\"", d->link);
+	check_refs(&c, all, d->link, d->profile, &d->servers);
 	if (n != 1)
-		conf_fault(load, d, NULL, -1, n ? "has more than one identity" : "has no identity: external_id, msisdn or address");
+		tell(&c, NULL, -1, n ? "has more than one identity" : "has no identity: external_id, msisdn or address");
 	else if (l)
-		check_identity(load, d, l, &id);
-	if (d->profile && !find_named(profiles, d->profile))
-		conf_fault(load, d, "profile", -1, "no profile is named \"%s\"", d->profile);
-	for (size_t i = 0; i < d->servers.n; i++)
-		if (!find_named(servers, d->servers.v[i]))
-			conf_fault(load, d, "servers", (int)i, "no server is named \"%s\"", d->servers.v[i]);
-	if (!d->servers.n && !servers->n)
-		conf_fault(load, d, NULL, -1, "there is no server for it");
+		check_identity(&c, l, &id);
 	if (d->ep && (!*d->ep || strlen(d->ep) > 128))
-		conf_fault(load, d, "ep", -1, "must have 1 to 128 octets");
+		tell(&c, "ep", -1, "must have 1 to 128 octets");
+	return c.faults;
+}
+
+struct file_fault {
+	struct conf_load *load;
+	const void *elem;
+};
+
+static void tell_file(void *arg, const char *key, int index, const char *text)
+{
+	const struct file_fault *f = arg;
+
+	conf_fault(f->load, f->elem, key, index, "%s", text);
 }
 
 static void check_unique(struct conf_load *load, const struct conf_list *devices)
@@ -206,10 +258,47 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 	free(slots);
 }
 
-void session_check(struct conf_load *load, const struct conf_list *links, const struct conf_list *servers, const struct conf_list *profiles,
-		   const struct conf_list *devices)
+/* Every { begins one of the three words. */
+static bool is_template(const char *ep)
 {
-	for (size_t i = 0; i < devices->n; i++)
-		check_device(load, devices->v[i], links, servers, profiles);
-	check_unique(load, devices);
+	static const char *const words[] = { "{identity}", "{local}", "{domain}" };
+
+	for (; (ep = strpbrk(ep, "{}")); ep++) {
+		size_t i = 0;
+
+		while (i < 3 && strncmp(ep, words[i], strlen(words[i])) != 0)
+			i++;
+		if (i == 3)
+			return false;
+		ep = strchr(ep, '}');
+	}
+	return true;
+}
+
+static void check_rule(struct conf_load *load, const struct rule_conf *r, const struct session_lists *all)
+{
+	struct file_fault f = { load, r };
+	struct checking c = { tell_file, &f, 0 };
+
+	check_refs(&c, all, r->link, r->profile, &r->servers);
+	if (!*r->match)
+		tell(&c, "match", -1, "matches nothing");
+	if (r->ep && (!*r->ep || strlen(r->ep) > 128))
+		tell(&c, "ep", -1, "must have 1 to 128 octets");
+	else if (r->ep && !is_template(r->ep))
+		tell(&c, "ep", -1, "braces stand around identity, local or domain only");
+	else if (r->ep && !strchr(r->ep, '{'))
+		tell(&c, "ep", -1, "would be the same for every device: it needs {identity}, {local} or {domain}");
+}
+
+void session_check(struct conf_load *load, const struct session_lists *all)
+{
+	for (size_t i = 0; i < all->devices->n; i++) {
+		struct file_fault f = { load, all->devices->v[i] };
+
+		(void)device_check(f.elem, all, tell_file, &f);
+	}
+	check_unique(load, all->devices);
+	for (size_t i = 0; all->rules && i < all->rules->n; i++)
+		check_rule(load, all->rules->v[i], all);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf.h - configuration keys that sessions read: profiles and devices */
+/* conf.h - configuration keys that sessions read: profiles, devices and rules */
 #ifndef NIDDGW_SESSION_CONF_H
 #define NIDDGW_SESSION_CONF_H
 
@@ -27,8 +27,25 @@ struct device_conf {
 };
 extern const struct conf_item device_items[];
 
-/* conf_fault()s for profiles and devices: one identity that fits the link's type, known link, profile and servers, identities and ep unique. */
-void session_check(struct conf_load *load, const struct conf_list *links, const struct conf_list *servers, const struct conf_list *profiles,
-		   const struct conf_list *devices);
+/* Provisioning on first contact. */
+struct rule_conf {
+	struct conf_head head; /* no name */
+	const char *link, *match, *profile, *ep;
+	struct conf_texts servers;
+};
+extern const struct conf_item rule_items[];
+
+/* The lists of one configuration; a NULL list is an empty one. */
+struct session_lists {
+	const struct conf_list *links, *servers, *profiles, *devices, *rules;
+};
+/* conf_fault()s for devices and rules: one identity that fits the link's type, known link, profile and servers, identities and ep unique;
+ * a template that can become an endpoint name. */
+void session_check(struct conf_load *load, const struct session_lists *all);
+
+/* key NULL: the record itself; index -1: not an entry of a list. text is borrowed for the call. */
+typedef void device_fault_fn(void *arg, const char *key, int index, const char *text);
+/* The part of it that concerns one record alone, for those that do not stand in the files. Returns the number of faults. */
+unsigned device_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg);
 
 #endif

@@ -13,21 +13,23 @@
 #include "session/session.h"
 
 struct root {
-	struct conf_list links, servers, profiles, devices;
+	struct conf_list links, servers, profiles, devices, rules;
 };
 static const struct conf_item items[] = {
 	CONF_LIST(struct root, links, link_items, struct link_conf, .variants = link_variants),
 	CONF_LIST(struct root, servers, server_items, struct server_conf),
 	CONF_LIST(struct root, profiles, profile_items, struct profile_conf),
 	CONF_LIST(struct root, devices, device_items, struct device_conf),
+	CONF_LIST(struct root, rules, rule_items, struct rule_conf, .unnamed = true),
 	CONF_END,
 };
 
 static void check(struct conf_load *load, void *root)
 {
 	struct root *r = root;
+	const struct session_lists lists = { &r->links, &r->servers, &r->profiles, &r->devices, &r->rules };
 
-	session_check(load, &r->links, &r->servers, &r->profiles, &r->devices);
+	session_check(load, &lists);
 }
 
 static const struct conf_schema schema = { items, sizeof(struct root), check };
