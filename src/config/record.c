@@ -335,3 +335,64 @@ bool conf_record_key(const struct conf_item *items, const char *key, conf_pair_f
 
 	return !strcmp(key, "name") || known(&f, key);
 }
+
+/* ---- and back ---- */
+
+static void each_number(const struct conf_item *it, double v, conf_pair_each_fn *fn, void *arg)
+{
+	char text[40];
+
+	if (v == it->number) /* as it was put there */
+		return;
+	snprintf(text, sizeof text, "%.17g", v);
+	fn(arg, &(struct conf_pair){ it->name, text, false }, false);
+}
+
+static void each_word(const struct conf_item *it, int word, conf_pair_each_fn *fn, void *arg)
+{
+	if (word >= 0 && word != (it->text ? word_find(it, it->text) : -1))
+		fn(arg, &(struct conf_pair){ it->name, it->words[word], false }, false);
+}
+
+static void each_text(const struct conf_item *it, const char *text, conf_pair_each_fn *fn, void *arg)
+{
+	if (text && text != it->text)
+		fn(arg, &(struct conf_pair){ it->name, text, false }, false);
+}
+
+static void each_value(const struct conf_item *it, const void *at, conf_pair_each_fn *fn, void *arg)
+{
+	const struct conf_texts *list = at;
+
+	switch (it->type) {
+	case CONF_TYPE_TEXT:
+		each_text(it, *(const char *const *)at, fn, arg);
+		break;
+	case CONF_TYPE_UINT:
+		each_number(it, (double)*(const uint64_t *)at, fn, arg);
+		break;
+	case CONF_TYPE_REAL:
+		each_number(it, *(const double *)at, fn, arg);
+		break;
+	case CONF_TYPE_BOOL:
+		if (*(const bool *)at != (it->number != 0))
+			fn(arg, &(struct conf_pair){ it->name, *(const bool *)at ? "true" : "false", false }, false);
+		break;
+	case CONF_TYPE_WORD:
+		each_word(it, *(const int *)at, fn, arg);
+		break;
+	case CONF_TYPE_TEXTS:
+		for (size_t i = 0; i < list->n; i++)
+			fn(arg, &(struct conf_pair){ it->name, list->v[i], true }, true);
+		break;
+	default:
+		break;
+	}
+}
+
+void conf_record_each(const struct conf_item *items, const void *record, conf_pair_each_fn *fn, void *arg)
+{
+	for (const struct conf_item *it = items; it->type != CONF_TYPE_END; it++)
+		if (!it->absent)
+			each_value(it, (const char *)record + it->offset, fn, arg);
+}

@@ -123,6 +123,9 @@ typedef void conf_pair_fault_fn(void *arg, const char *text);
  */
 int conf_record_new(void **out, const struct conf_item *items, size_t size, const struct conf_pair *v, size_t n, conf_pair_fault_fn *fault,
 		    void *arg);
+/* What conf_record_new() would make this record of again: each value that is not the default, lists entry by entry; the name is left out. */
+typedef void conf_pair_each_fn(void *arg, const struct conf_pair *p, bool list); /* borrowed for the call; list: of a key that takes one */
+void conf_record_each(const struct conf_item *items, const void *record, conf_pair_each_fn *fn, void *arg);
 /* Whether a record may have this key at all; if not, the fault is told. */
 bool conf_record_key(const struct conf_item *items, const char *key, conf_pair_fault_fn *fault, void *arg);
 

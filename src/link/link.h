@@ -164,6 +164,8 @@ struct link_ops {
 	 * @return 0; -EEXIST the identity is taken on this link; -EBADMSG it is none of this kind's
 	 */
 	int (*attach)(struct link *l, struct link_dev **out, const struct link_identity *identity, struct device *dev, uint32_t mtu);
+	/* Whose identity it is here, NULL: nobody's. identity is borrowed for the call. May be NULL: not known. */
+	struct device *(*find)(const struct link *l, const struct link_identity *identity);
 	/* No event for the device after this; what waits for it is dropped. gone: its record is removed for good (T8: the configuration is deleted). */
 	void (*detach)(struct link_dev *d, bool gone);
 	void (*set_mtu)(struct link_dev *d, uint32_t mtu); /* of the profile, after a reload; may be NULL: no use is made of it */
@@ -186,6 +188,7 @@ struct link {
 	const struct link_env *env;
 	uint64_t *results[LINK_RES_COUNT]; /* metric cells */
 	uint64_t *bytes_up; /* counted by whoever gets the units */
+	bool unknown_later;            /* set by events->unknown() when it gives NULL: a device would be made, but not now (503) */
 };
 struct link_dev_base {         /* first member of every kind's struct link_dev */
 	struct link *link;

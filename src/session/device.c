@@ -348,12 +348,9 @@ static void on_link_device(void *arg, struct device *d, const struct link_dev_ev
 	}
 }
 
-/* Provisioning on first contact needs the store and comes with it. */
 static struct device *on_link_unknown(void *arg, struct link *l, const struct link_identity *id)
 {
-	(void)arg;
-	log_ev(LOG_DEBUG, ROOM, "device.unknown", LF_STR("link", l->conf->head.name), LF_STR("identity", id->text));
-	return NULL;
+	return rule_provision(arg, l, id);
 }
 
 const struct link_events session_link_events = { session_uplink, on_link_unknown, on_link_down, on_link_device };
@@ -377,5 +374,7 @@ void device_free(struct device *d, bool gone)
 	device_detach(d, gone);
 	device_forget_ep(d);
 	coap_peer_fini(&d->south);
+	if (d->stored)
+		free((void *)(uintptr_t)d->conf);
 	free(d);
 }

@@ -20,6 +20,7 @@
 #include "coap/option.h"
 #include "coap/peer.h"
 #include "lwm2m/registration.h"
+#include "session/provision.h"
 #include "session/session.h"
 
 #define ROOM "session"
@@ -132,9 +133,8 @@ struct note {
 
 struct device {
 	struct map_node by_name, by_ep;
-	struct device *next; /* in order of configuration */
 	struct sessions *all;
-	const struct device_conf *conf;
+	const struct device_conf *conf; /* of the configuration; owned when it is stored */
 	const struct profile *profile;
 	struct link *link;
 	struct link_dev *at;      /* NULL: the link is not open */
@@ -148,15 +148,17 @@ struct device {
 	uint32_t next_tx_id;
 	uint32_t link_mtu;        /* 0: the link told none */
 	const char *link_mtu_origin;
+	uint32_t place;           /* in the table of sessions */
 	uint8_t ups, downs;       /* open exchanges */
 	uint8_t overs[2];         /* those that are over and remembered, by direction */
 	uint8_t next_token;
 	bool has_ep;              /* by_ep is in the map */
+	bool stored;              /* its record is none of the files: conf is its own */
 	bool barred, asleep, heard;
 	bool keep;                /* mark of a reload */
 };
 
-enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_COUNT };
+enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_COUNT };
 
 struct sessions {
 	struct sessions_env env;
@@ -164,7 +166,16 @@ struct sessions {
 	struct map names, eps;
 	struct map ups, downs;            /* exchanges by onward token */
 	struct map rel_south, rel_north;
-	struct device *devices, *last;
+	struct device **table;            /* in order of configuration, then those stored; NULL: a gap */
+	size_t table_n, table_size, gaps;
+	struct map overruled;             /* stored records that cannot be in effect, by name */
+	size_t unsound, unsound_told;     /* of these, the ones that no longer fit the configuration; as the alarm has it */
+	struct import *import;            /* the one that is open */
+	struct session_lists lists;       /* of the configuration in force */
+	struct link **links;              /* owned array */
+	size_t links_n;
+	uint64_t rule_us;                 /* when the next device may be made by a rule, were there no burst */
+	struct log_limit overrule_limit, rule_limit;
 	struct server *servers;
 	struct profile *profiles;
 	size_t profiles_n;
@@ -180,6 +191,40 @@ static inline void count(struct sessions *s, enum counter c)
 {
 	++*s->counters[c];
 }
+
+/* ---- sessions.c ---- */
+int table_add(struct sessions *s, struct device *d); /* behind the others; -ENOMEM */
+void table_remove(struct sessions *s, struct device *d);
+void table_shrink(struct sessions *s); /* keeps no spare room */
+struct device *table_next(const struct sessions *s, size_t *i); /* start with *i = 0; NULL at the end */
+
+/* ---- configure.c ---- */
+struct link *sessions_link(const struct sessions *s, const char *name); /* NULL: not open */
+struct link_identity device_identity(const struct device_conf *c);
+struct device *device_holding(const struct sessions *s, const struct device_conf *c); /* whose the identity is on an open link */
+struct device *device_new(struct sessions *s, const struct device_conf *c, bool stored); /* not in the table yet; NULL: no memory */
+bool device_renew(struct device *d, const struct device_conf *c, bool stored); /* then take; what changes hands is given back. True: it differs */
+void device_take(struct device *d);       /* profile, endpoint name and servers of its record */
+int device_attach(struct device *d);      /* where its link is open and it is not attached; logged */
+void device_remove(struct device *d, bool gone); /* out of the table, freed; a record of its own too */
+
+/* ---- provision.c ---- */
+char *record_text(const struct device_conf *c, size_t *len); /* as it is stored; NULL: too large (*len set) or no memory (*len 0) */
+struct device *record_place(struct sessions *s, struct device_conf *c); /* taken; NULL: it is overruled, logged */
+void record_overrule(struct sessions *s, struct device_conf *c, bool by_name, const char *why); /* taken */
+struct device_conf *record_sound_again(struct sessions *s, const char *name); /* a stored one that fits again, when a file gives the name up */
+void records_settle(struct sessions *s); /* after a configuration was taken over: overruled ones are tried again */
+void records_tell(struct sessions *s);   /* the alarm about those that do not fit, when their number has changed */
+void records_free(struct sessions *s);
+
+/* ---- import.c ---- */
+bool import_has(const struct import *im, const struct device_conf *c); /* name, identity or ep of one in it */
+bool import_is_committed(const struct import *im); /* its records are on their way to be devices; NULL is fine */
+void import_stale(struct import *im); /* the configuration has changed; NULL is fine */
+void import_end(struct import *im);   /* sessions end; NULL is fine */
+
+/* ---- rule.c ---- */
+struct device *rule_provision(struct sessions *s, struct link *l, const struct link_identity *id);
 
 /* ---- status.c ---- */
 enum device_state device_state(const struct device *d);

@@ -10,6 +10,7 @@
 #include "link/link.h"
 #include "north/north.h"
 #include "session/conf.h"
+#include "store/store.h"
 
 struct sessions; /* all of them */
 
@@ -18,6 +19,7 @@ struct sessions_env {
 	struct metrics *metrics;
 	struct alarms *alarms;
 	const char *gateway_id; /* named in 5.08 diagnostics */
+	struct store *store;    /* NULL: nothing survives a restart */
 	size_t exchanges_max;   /* open at once in all: above it links are told LINK_OVERLOAD; 0: 100 000 */
 };
 int sessions_new(struct sessions **out, const struct sessions_env *env);
@@ -34,6 +36,7 @@ struct sessions_conf {
 	struct north_server *const *servers;
 	size_t servers_n;
 	const struct conf_list *profiles, *devices;
+	const struct conf_list *link_confs, *server_confs, *rules; /* what records that are not in the files are checked against; NULL: empty */
 };
 /**
  * Take over a configuration: devices that are new are attached, those that are gone are detached and forgotten, changed
@@ -50,7 +53,10 @@ size_t sessions_devices(const struct sessions *s);
 size_t sessions_open(const struct sessions *s); /* exchanges that somebody still waits for */
 struct device *sessions_find(const struct sessions *s, const char *name);
 typedef bool sessions_each_fn(void *arg, const struct device *d); /* false: stop */
-void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg); /* in order of configuration */
+void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg); /* in order of configuration, stored ones behind it */
+/* The same from a place on, 0 for the first; returns the place to go on from, the end when it is not below sessions_places(). */
+size_t sessions_each_from(const struct sessions *s, size_t place, sessions_each_fn *fn, void *arg);
+size_t sessions_places(const struct sessions *s);
 
 enum device_state { DEVICE_UNKNOWN, DEVICE_REGISTERED, DEVICE_UNREGISTERED, DEVICE_EXPIRED, DEVICE_BARRED, DEVICE_STATE_COUNT };
 enum device_reach { REACH_UNKNOWN, REACH_AWAKE, REACH_SLEEPING, REACH_COUNT };
@@ -69,6 +75,7 @@ struct device_server_status {
 struct device_status {
 	const char *name, *ep, *link, *link_type, *profile; /* ep NULL: not known */
 	const struct device_conf *conf;
+	bool stored; /* the record is none of the files */
 	enum device_state state;
 	enum device_reach reach;
 	uint64_t last_up_wall_ms, last_down_wall_ms; /* 0: never */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sessions.c - the table of devices and how a configuration is taken over */
+/* sessions.c - the table of devices, and what all of them share */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +23,9 @@ static const struct {
 	[C_IDENTITY] = { "identity_rejected_total", NULL, "Registrations refused for their endpoint name" },
 	[C_TOO_BIG] = { "too_big_total", NULL, "Messages that did not fit the link" },
 	[C_DOWN_OK] = { "downlink_delivered_total", NULL, "Units that the network reported as delivered" },
+	[C_RULE_MADE] = { "provisioned_total", "result=\"made\"", "Unknown identities that match a rule, by what became of them" },
+	[C_RULE_LATER] = { "provisioned_total", "result=\"later\"", "Unknown identities that match a rule, by what became of them" },
+	[C_RULE_REFUSED] = { "provisioned_total", "result=\"refused\"", "Unknown identities that match a rule, by what became of them" },
 	[C_DOWN_FAILED] = { "downlink_failed_total", NULL, "Units that the network reported as failed" },
 };
 
@@ -30,11 +33,12 @@ static const struct {
 static void census(struct sessions *s)
 {
 	uint64_t now = clock_now_ms();
+	const struct device *d;
 
 	if (s->census_ms && now - s->census_ms < CENSUS_MS)
 		return;
 	memset(s->census, 0, sizeof s->census);
-	for (const struct device *d = s->devices; d; d = d->next)
+	for (size_t i = 0; (d = table_next(s, &i));)
 		s->census[device_state(d)]++;
 	s->census_ms = now ? now : 1;
 }
@@ -61,6 +65,11 @@ static double gauge_down(void *arg)
 	return (double)((struct sessions *)arg)->open_down;
 }
 
+static double gauge_overruled(void *arg)
+{
+	return (double)((struct sessions *)arg)->overruled.count;
+}
+
 static double gauge_retransmissions(void *arg)
 {
 	return (double)((struct sessions *)arg)->shared.retransmissions;
@@ -77,6 +86,7 @@ static const struct {
 	{ "devices", "state=\"barred\"", "Device records by state", gauge_barred },
 	{ "exchanges", "leg=\"up\"", "Open exchanges by direction of the request", gauge_up },
 	{ "exchanges", "leg=\"down\"", "Open exchanges by direction of the request", gauge_down },
+	{ "device_records_overruled", NULL, "Stored device records that are not in effect", gauge_overruled },
 	{ "retransmissions", NULL, "Messages sent again so far, both legs", gauge_retransmissions },
 };
 
@@ -114,15 +124,16 @@ int sessions_new(struct sessions **out, const struct sessions_env *env)
 
 void sessions_free(struct sessions *s)
 {
+	struct device *d;
+
 	if (!s)
 		return;
 	s->ending = true;
-	while (s->devices) {
-		struct device *d = s->devices;
-
-		s->devices = d->next;
+	import_end(s->import);
+	for (size_t i = 0; (d = table_next(s, &i));)
 		device_free(d, false);
-	}
+	free(s->table);
+	records_free(s);
 	for (struct server *srv = s->servers; srv; srv = srv->next)
 		srv->keep = false;
 	servers_sweep(s);
@@ -134,6 +145,7 @@ void sessions_free(struct sessions *s)
 	map_fini(&s->rel_south);
 	map_fini(&s->rel_north);
 	free(s->profiles);
+	free(s->links);
 	free(s);
 }
 
@@ -163,252 +175,87 @@ size_t sessions_open(const struct sessions *s)
 	return s->open_up + s->open_down;
 }
 
-void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg)
+/* ---- the table ---- */
+
+/* Gaps go when they are as many as devices. */
+static void close_gaps(struct sessions *s)
 {
-	for (const struct device *d = s->devices; d; d = d->next)
-		if (!fn(arg, d))
-			return;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->table_n; i++) {
+		if (!s->table[i])
+			continue;
+		s->table[i]->place = (uint32_t)n;
+		s->table[n++] = s->table[i];
+	}
+	s->table_n = n;
+	s->gaps = 0;
 }
 
-/* ---- taking over a configuration ---- */
-
-static void fill_profile(struct profile *p, const struct profile_conf *c)
+int table_add(struct sessions *s, struct device *d)
 {
-	*p = (struct profile){
-		.conf = c,
-		.params = { (uint32_t)c->ack_timeout_s * 1000, 100000, (uint8_t)c->max_retransmit, (uint8_t)c->nstart },
-		.empty_ack_ms = (uint32_t)((double)c->ack_timeout_s * 1000 * c->empty_ack_at),
-		.quota_step_us = 60000000u / c->quota_units_per_min,
-	};
+	if (s->table_n == s->table_size && s->gaps > s->table_n / 2)
+		close_gaps(s);
+	if (s->table_n == s->table_size) {
+		size_t size = s->table_size ? s->table_size + s->table_size / 2 : 16;
+		struct device **grown = realloc(s->table, size * sizeof(struct device *));
+
+		if (!grown)
+			return -ENOMEM;
+		s->table = grown;
+		s->table_size = size;
+	}
+	d->place = (uint32_t)s->table_n;
+	s->table[s->table_n++] = d;
+	return 0;
 }
 
-/* The built-in profile stands first. */
-static struct profile *make_profiles(const struct conf_list *list)
+void table_shrink(struct sessions *s)
 {
-	struct profile *v = calloc(list->n + 1, sizeof *v);
+	size_t n = s->table_n ? s->table_n : 1;
+	struct device **v = realloc(s->table, n * sizeof(struct device *));
 
 	if (!v)
-		return NULL;
-	fill_profile(&v[0], profile_builtin());
-	for (size_t i = 0; i < list->n; i++)
-		fill_profile(&v[i + 1], list->v[i]);
-	return v;
+		return;
+	s->table = v;
+	s->table_size = n;
 }
 
-static const struct profile *find_profile(const struct profile *v, const struct conf_list *list, const char *name)
+void table_remove(struct sessions *s, struct device *d)
 {
-	for (size_t i = 0; name && i < list->n; i++)
-		if (strcmp(v[i + 1].conf->head.name, name) == 0)
-			return &v[i + 1];
-	return &v[0];
+	s->table[d->place] = NULL;
+	s->gaps++;
 }
 
-static struct link *find_link(const struct sessions_conf *conf, const char *name)
+struct device *table_next(const struct sessions *s, size_t *i)
 {
-	for (size_t i = 0; i < conf->links_n; i++)
-		if (strcmp(conf->links[i]->conf->head.name, name) == 0)
-			return conf->links[i];
+	while (*i < s->table_n) {
+		struct device *d = s->table[(*i)++];
+
+		if (d)
+			return d;
+	}
 	return NULL;
 }
 
-static struct link_identity identity_of(const struct device_conf *c)
+size_t sessions_places(const struct sessions *s)
 {
-	if (c->external_id)
-		return (struct link_identity){ LINK_ID_EXTERNAL, c->external_id, 0 };
-	if (c->msisdn)
-		return (struct link_identity){ LINK_ID_MSISDN, c->msisdn, 0 };
-	return (struct link_identity){ LINK_ID_ADDRESS, c->address, 0 };
+	return s->table_n;
 }
 
-static bool same_text(const char *a, const char *b)
+size_t sessions_each_from(const struct sessions *s, size_t place, sessions_each_fn *fn, void *arg)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
+	const struct device *d;
+
+	while ((d = table_next(s, &place)))
+		if (!fn(arg, d))
+			return d->place;
+	return place;
 }
 
-static bool same_attachment(const struct device_conf *a, const struct device_conf *b)
+void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg)
 {
-	return same_text(a->link, b->link) && same_text(a->external_id, b->external_id) && same_text(a->msisdn, b->msisdn) &&
-	       same_text(a->address, b->address);
-}
-
-static bool same_servers(const struct conf_texts *a, const struct conf_texts *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool same_record(const struct device_conf *a, const struct device_conf *b)
-{
-	return same_attachment(a, b) && same_text(a->profile, b->profile) && same_text(a->ep, b->ep) && same_servers(&a->servers, &b->servers);
-}
-
-static struct device *device_new(struct sessions *s, const struct device_conf *c)
-{
-	struct device *d = calloc(1, sizeof *d);
-
-	if (!d)
-		return NULL;
-	d->all = s;
-	d->conf = c;
-	d->profile = &s->profiles[0];
-	coap_peer_init(&d->south, &device_peer_ops, &d->profile->params, &s->shared);
-	if (map_add(&s->names, &d->by_name, map_hash(c->head.name, strlen(c->head.name)))) {
-		free(d);
-		return NULL;
-	}
-	return d;
-}
-
-static bool may_use(const struct device_conf *c, const struct server *srv)
-{
-	for (size_t i = 0; i < c->servers.n; i++)
-		if (strcmp(c->servers.v[i], srv->conf->head.name) == 0)
-			return true;
-	return c->servers.n == 0;
-}
-
-/* Associations whose server is withdrawn, or that the record no longer names. */
-static void close_assocs(struct device *d)
-{
-	struct assoc **at = &d->assocs;
-
-	while (*at) {
-		struct assoc *a = *at;
-
-		if (a->srv->keep && may_use(d->conf, a->srv)) {
-			at = &a->next;
-			continue;
-		}
-		*at = a->next;
-		assoc_close(a);
-	}
-}
-
-static void take_record(struct device *d, const struct device_conf *c, const struct profile *p)
-{
-	struct device *holder = c->ep ? sessions_find_ep(d->all, c->ep, strlen(c->ep)) : NULL;
-
-	if (holder && holder != d && holder->ep_learned) /* the record says whose it is */
-		device_forget_ep(holder);
-	if (!same_text(d->conf->ep, c->ep) || (c->ep && d->ep_learned))
-		device_forget_ep(d);
-	d->conf = c;
-	d->profile = p;
-	d->south.params = &p->params;
-	if (d->at && d->link->ops->set_mtu)
-		d->link->ops->set_mtu(d->at, (uint32_t)p->conf->mtu);
-	(void)device_index_ep(d);
-	close_assocs(d);
-}
-
-static void attach(struct device *d, const struct sessions_conf *conf, struct sessions_change *change)
-{
-	struct link_identity id = identity_of(d->conf);
-	struct link *l = find_link(conf, d->conf->link);
-	int err;
-
-	if (d->at || !l)
-		return;
-	d->link_mtu = 0;
-	d->link = l;
-	err = l->ops->attach(l, &d->at, &id, d, (uint32_t)d->profile->conf->mtu);
-	if (!err) {
-		coap_peer_resume(&d->south, clock_now_ms()); /* of a device whose link was away */
-		return;
-	}
-	d->at = NULL;
-	d->link = NULL;
-	change->failed++;
-	log_ev(LOG_ERROR, ROOM, "attach.failed", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link), LF_STR("reason", strerror(-err)));
-}
-
-static void remove_device(struct sessions *s, struct device *d)
-{
-	log_ev(LOG_INFO, ROOM, "device.removed", LF_STR("dev", device_name(d)));
-	map_remove(&s->names, &d->by_name);
-	device_free(d, true);
-}
-
-/* Known devices are marked; those that go or move give their identity back before anybody else is attached with it. */
-static void mark_devices(struct sessions *s, const struct sessions_conf *conf, struct sessions_change *change)
-{
-	struct device *list = s->devices, *next;
-
-	for (struct device *d = list; d; d = d->next)
-		d->keep = false;
-	for (size_t i = 0; i < conf->devices->n; i++) {
-		const struct device_conf *c = conf->devices->v[i];
-		struct device *d = sessions_find(s, c->head.name);
-
-		if (!d)
-			continue;
-		d->keep = true;
-		if (!same_record(d->conf, c))
-			change->changed++;
-		if (d->at && (!same_attachment(d->conf, c) || find_link(conf, c->link) != d->link))
-			device_detach(d, !same_attachment(d->conf, c));
-	}
-	s->devices = s->last = NULL;
-	for (struct device *d = list; d; d = next) {
-		next = d->next;
-		if (!d->keep) {
-			change->removed++;
-			remove_device(s, d);
-		}
-	}
-}
-
-static void append(struct sessions *s, struct device *d)
-{
-	d->next = NULL;
-	*(s->last ? &s->last->next : &s->devices) = d;
-	s->last = d;
-}
-
-static int take_devices(struct sessions *s, const struct sessions_conf *conf, const struct profile *profiles, struct sessions_change *change)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < conf->devices->n; i++) {
-		const struct device_conf *c = conf->devices->v[i];
-		struct device *d = sessions_find(s, c->head.name);
-
-		if (!d) {
-			d = device_new(s, c);
-			change->added += d != NULL;
-		}
-		if (!d) {
-			err = -ENOMEM;
-			continue;
-		}
-		append(s, d);
-		take_record(d, c, find_profile(profiles, conf->profiles, c->profile));
-	}
-	for (struct device *d = s->devices; d; d = d->next)
-		attach(d, conf, change);
-	return err;
-}
-
-int sessions_configure(struct sessions *s, const struct sessions_conf *conf, struct sessions_change *change)
-{
-	struct profile *profiles = make_profiles(conf->profiles), *old = s->profiles;
-	int err;
-
-	*change = (struct sessions_change){ 0 };
-	if (!profiles)
-		return -ENOMEM;
-	err = servers_configure(s, conf->servers, conf->servers_n);
-	mark_devices(s, conf, change);
-	s->profiles = profiles;
-	s->profiles_n = conf->profiles->n + 1;
-	err = take_devices(s, conf, profiles, change) ? -ENOMEM : err;
-	servers_sweep(s);
-	free(old);
-	return err;
+	(void)sessions_each_from(s, 0, fn, arg);
 }
 
 /* ---- north events ---- */

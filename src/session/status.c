@@ -58,6 +58,7 @@ void device_status(const struct device *d, struct device_status *st)
 		.link_type = d->link ? d->link->ops->name : "",
 		.profile = d->profile->conf->head.name,
 		.conf = d->conf,
+		.stored = d->stored,
 		.state = device_state(d),
 		.reach = d->asleep ? REACH_SLEEPING : d->heard ? REACH_AWAKE : REACH_UNKNOWN,
 		.last_up_wall_ms = d->last_up_wall_ms,

@@ -316,7 +316,7 @@ static void take_over(const struct run_conf *c)
 {
 	struct link **links = calloc(c->links.n + 1, sizeof *links);
 	struct north_server **servers = calloc(c->servers.n + 1, sizeof *servers);
-	struct sessions_conf conf = { links, c->links.n, servers, c->servers.n, &c->profiles, &c->devices };
+	struct sessions_conf conf = { links, c->links.n, servers, c->servers.n, &c->profiles, &c->devices, &c->links, &c->servers, NULL };
 	struct sessions_change change;
 	int err;
 
@@ -356,7 +356,9 @@ static void close_withdrawn(const struct run_conf *c)
 
 static void open_sessions(void)
 {
-	struct sessions_env env = { &world.timers, world.metrics, world.alarms, "gw-replay", world.exchanges_max };
+	struct sessions_env env = {
+		.timers = &world.timers, .metrics = world.metrics, .alarms = world.alarms, .gateway_id = "gw-replay", .exchanges_max = world.exchanges_max,
+	};
 	struct words air;
 
 	if (sessions_new(&world.sessions, &env))

@@ -232,6 +232,20 @@ void t8_set_mtu(struct link_dev *dev, uint32_t mtu)
 	((struct t8_dev *)dev)->mtu = (uint16_t)(mtu && mtu < T8_UNIT_MAX ? mtu : T8_UNIT_MAX);
 }
 
+struct device *t8_find_device(const struct link *base, const struct link_identity *identity)
+{
+	const struct t8_link *l = (const struct t8_link *)base;
+	char key[T8_ID_MAX + 1];
+	struct map_node *n;
+	size_t len;
+
+	if (read_identity(key, sizeof key, identity))
+		return NULL;
+	len = strlen(key);
+	n = map_find(&l->by_id, map_hash(key, len), id_eq, key, len);
+	return n ? container_of(n, struct t8_dev, by_id)->base.dev : NULL;
+}
+
 int t8_attach(struct link *base, struct link_dev **out, const struct link_identity *identity, struct device *dev,
 	      uint32_t mtu)
 {

@@ -430,6 +430,7 @@ const struct link_ops link_t8_ops = {
 	.blocks = t8_blocks,
 	.reconf = t8_reconf,
 	.attach = t8_attach,
+	.find = t8_find_device,
 	.detach = t8_detach,
 	.set_mtu = t8_set_mtu,
 	.send = t8_send,

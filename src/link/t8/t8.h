@@ -319,6 +319,7 @@ bool t8_tell_device(struct t8_dev *d, enum link_dev_event_kind kind, uint64_t un
 void t8_set_mtu(struct link_dev *d, uint32_t mtu);
 int t8_attach(struct link *l, struct link_dev **out, const struct link_identity *identity, struct device *dev, uint32_t mtu);
 void t8_detach(struct link_dev *d, bool gone);
+struct device *t8_find_device(const struct link *l, const struct link_identity *identity);
 size_t t8_describe(const struct link_dev *d, char *buf, size_t size);
 struct t8_dev *t8_dev_by_id(const struct t8_link *l, char kind, const char *id); /* alias or own */
 struct t8_dev *t8_dev_by_tail(const struct t8_link *l, const char *tail);

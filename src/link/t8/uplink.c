@@ -142,6 +142,7 @@ static struct t8_dev *provision(struct t8_link *l, const struct t8_note *n)
 	};
 	struct t8_dev *d = NULL;
 
+	l->base.unknown_later = false;
 	if (!*id.text || !l->base.env->events->unknown ||
 	    !l->base.env->events->unknown(l->base.env->arg, &l->base, &id))
 		return NULL;
@@ -206,10 +207,12 @@ static void take_uplink(struct t8_up *u, const struct t8_note *n)
 	if (err == -ENOENT && (d = provision(l, n)))
 		err = 0;
 	if (err) {
-		link_count(&l->base, LINK_RES_UNKNOWN_DEVICE);
+		const bool later = err == -ENOENT && l->base.unknown_later;
+
+		link_count(&l->base, later ? LINK_RES_DROPPED : LINK_RES_UNKNOWN_DEVICE);
 		if (err == -EPERM)
 			mismatch(l, n);
-		finish(u, 404);
+		finish(u, later ? 503 : 404);
 		return;
 	}
 	give(u, d, n);

@@ -105,6 +105,7 @@ void udp_key_of(struct udp_key *out, const struct sockaddr_in6 *from); /* of eit
 struct udp_dev *udp_find(const struct udp_link *l, const struct udp_key *source);
 int udp_attach(struct link *l, struct link_dev **out, const struct link_identity *identity, struct device *dev, uint32_t mtu);
 void udp_detach(struct link_dev *d, bool gone);
+struct device *udp_find_device(const struct link *l, const struct link_identity *identity);
 void udp_set_mtu(struct link_dev *d, uint32_t mtu);
 void udp_dev_address(const struct udp_dev *d, struct addr *out); /* with port 0 when it was not heard yet */
 /* recv.c */

@@ -79,6 +79,17 @@ void udp_set_mtu(struct link_dev *dev, uint32_t mtu)
 	((struct udp_dev *)dev)->mtu = mtu < UDP_UNIT_MAX ? mtu : UDP_UNIT_MAX;
 }
 
+struct device *udp_find_device(const struct link *link, const struct link_identity *identity)
+{
+	const struct udp_dev *d;
+	struct udp_key key;
+
+	if (identity->kind != LINK_ID_ADDRESS || udp_key_parse(&key, identity->text))
+		return NULL;
+	d = find_key((const struct udp_link *)link, &key);
+	return d ? d->base.dev : NULL;
+}
+
 int udp_attach(struct link *link, struct link_dev **out, const struct link_identity *identity, struct device *dev,
 	       uint32_t mtu)
 {

@@ -226,6 +226,7 @@ const struct link_ops link_udp_ops = {
 	.blocks = udp_blocks,
 	.reconf = udp_reconf,
 	.attach = udp_attach,
+	.find = udp_find_device,
 	.detach = udp_detach,
 	.set_mtu = udp_set_mtu,
 	.send = udp_send,

@@ -254,9 +254,10 @@ static void check_assoc(const struct assoc *a)
 
 static void check_all(void)
 {
-	size_t ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0;
+	size_t ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0, at = 0;
+	const struct device *d;
 
-	for (const struct device *d = w.s->devices; d; d = d->next) {
+	while ((d = table_next(w.s, &at))) {
 		unsigned over_up, over_down;
 		size_t up = list_length(d->up, &over_up), down = list_length(d->down, &over_down);
 
@@ -472,7 +473,7 @@ static void configure(unsigned devices, unsigned servers, bool with_link)
 	struct north_server *north[SERVERS];
 	void *device_v[DEVICES], *profile_v[1] = { &w.profile };
 	struct conf_list device_list = { device_v, 0 }, profile_list = { profile_v, 1 };
-	struct sessions_conf conf = { links, with_link, north, 0, &profile_list, &device_list };
+	struct sessions_conf conf = { links, with_link, north, 0, &profile_list, &device_list, NULL, NULL, NULL };
 	struct sessions_change change;
 
 	for (unsigned i = 0; i < SERVERS; i++)
@@ -559,7 +560,7 @@ static void begin(uint64_t seed)
 						     .profile = "p",
 						     .ep = i == 0 ? "a" : NULL,
 						     .servers = { i == 2 ? both + 1 : both, i == 2 ? 1 : 2 } };
-	env = (struct sessions_env){ &w.timers, w.metrics, w.alarms, "gw", 0 };
+	env = (struct sessions_env){ .timers = &w.timers, .metrics = w.metrics, .alarms = w.alarms, .gateway_id = "gw" };
 	assert_int_equal(sessions_new(&w.s, &env), 0);
 	configure(7, 3, true);
 }
@@ -587,6 +588,7 @@ static void tables_agree_after_every_step(void **state)
 
 static void nothing_is_left_when_all_fall_quiet(void **state)
 {
+	const struct device *d;
 	(void)state;
 	for (uint64_t seed = 101; seed <= 130; seed++) {
 		begin(seed);
@@ -607,7 +609,7 @@ static void nothing_is_left_when_all_fall_quiet(void **state)
 		assert_int_equal(w.s->open_down, 0);
 		assert_int_equal(w.s->ups.count, 0);
 		assert_int_equal(w.s->downs.count, 0);
-		for (const struct device *d = w.s->devices; d; d = d->next)
+		for (size_t i = 0; (d = table_next(w.s, &i));)
 			assert_null(d->south.head);
 		end();
 	}
