@@ -2,8 +2,8 @@
 /* record.c - one struct from texts by key, for records that come over a socket or from the store
  *
  * The same tables as for files, and the same words about what is wrong. There may be a million such records, so each is
- * one allocation of just the size it needs: everything is checked and measured first, then laid out as struct, arrays of
- * lists, texts.
+ * one allocation of just the size it needs: everything is checked and measured first, then laid out as struct, arrays
+ * of lists, texts.
  */
 #include <errno.h>
 #include <stdlib.h>

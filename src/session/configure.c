@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* configure.c - how a configuration is taken over
  *
- * A record of the files wins over a stored one of the same name, identity or endpoint name; the stored one stands aside and counts again when
- * that of the files is gone. Whoever goes or moves gives back what it holds before anybody else takes it.
+ * A record of the files wins over a stored one of the same name, identity or endpoint name; the stored one stands aside
+ * and counts again when that of the files is gone. Whoever goes or moves gives back what it holds before anybody else
+ * takes it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -78,8 +79,8 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_attachment(const struct device_conf *a, const struct device_conf *b)
 {
-	return same_text(a->link, b->link) && same_text(a->external_id, b->external_id) && same_text(a->msisdn, b->msisdn) &&
-	       same_text(a->address, b->address);
+	return same_text(a->link, b->link) && same_text(a->external_id, b->external_id) &&
+		same_text(a->msisdn, b->msisdn) && same_text(a->address, b->address);
 }
 
 static bool same_servers(const struct conf_texts *a, const struct conf_texts *b)
@@ -94,7 +95,8 @@ static bool same_servers(const struct conf_texts *a, const struct conf_texts *b)
 
 static bool same_record(const struct device_conf *a, const struct device_conf *b)
 {
-	return same_attachment(a, b) && same_text(a->profile, b->profile) && same_text(a->ep, b->ep) && same_servers(&a->servers, &b->servers);
+	return same_attachment(a, b) && same_text(a->profile, b->profile) && same_text(a->ep, b->ep) &&
+		same_servers(&a->servers, &b->servers);
 }
 
 static bool may_use(const struct device_conf *c, const struct server *srv)
@@ -190,7 +192,8 @@ int device_attach(struct device *d)
 	}
 	d->at = NULL;
 	d->link = NULL;
-	log_ev(LOG_ERROR, ROOM, "attach.failed", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link), LF_STR("reason", strerror(-err)));
+	log_ev(LOG_ERROR, ROOM, "attach.failed", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link),
+	       LF_STR("reason", strerror(-err)));
 	return err;
 }
 
@@ -215,7 +218,8 @@ static void first_fault(void *arg, const char *key, int index, const char *text)
 		snprintf(why, 160, "%s%s%s", key ? key : "", key ? ": " : "", text);
 }
 
-/* A stored device loses its place to the files, or to a configuration that it no longer fits. What is known of its session stays stored. */
+/* A stored device loses its place to the files, or to a configuration that it no longer fits. What is known of its
+ * session stays stored. */
 static void overrule(struct device *d, const char *why)
 {
 	struct device_conf *c = (struct device_conf *)(uintptr_t)d->conf;
@@ -280,8 +284,10 @@ static void settle_devices(struct sessions *s, const struct conf_list *files, st
 		settle_claims(s, files->v[i]);
 }
 
-/* The table anew: those of the files in their order, then the others as they stood. fresh has room for all of them; taken. */
-static int order_devices(struct sessions *s, struct device **fresh, const struct conf_list *files, struct sessions_change *change)
+/* The table anew: those of the files in their order, then the others as they stood. fresh has room for all of them;
+ * taken. */
+static int order_devices(struct sessions *s, struct device **fresh, const struct conf_list *files,
+			 struct sessions_change *change)
 {
 	struct device **old = s->table, *d;
 	size_t old_n = s->table_n;
@@ -313,7 +319,8 @@ static int order_devices(struct sessions *s, struct device **fresh, const struct
 	return err;
 }
 
-static int take_devices(struct sessions *s, struct device **fresh, const struct conf_list *files, struct sessions_change *change)
+static int take_devices(struct sessions *s, struct device **fresh, const struct conf_list *files,
+			struct sessions_change *change)
 {
 	int err = order_devices(s, fresh, files, change);
 	struct device *d;
@@ -337,7 +344,8 @@ static int take_links(struct sessions *s, const struct sessions_conf *conf)
 	free(s->links);
 	s->links = links;
 	s->links_n = conf->links_n;
-	s->lists = (struct session_lists){ conf->link_confs, conf->server_confs, conf->profiles, conf->devices, conf->rules };
+	s->lists = (struct session_lists){ conf->link_confs, conf->server_confs, conf->profiles, conf->devices,
+					   conf->rules };
 	return 0;
 }
 

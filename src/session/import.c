@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* import.c - many records at once, all or none
  *
- * Records are gathered beside the devices, each checked by itself and against the others of the import; then all are held against what is there;
- * then they are stored as one and only then become devices. Gathering and checking are paced by whoever asks, the rest by passes of the loop, so
- * that a million records never hold up a unit.
+ * Records are gathered beside the devices, each checked by itself and against the others of the import; then all are
+ * held against what is there; then they are stored as one and only then become devices. Gathering and checking are
+ * paced by whoever asks, the rest by passes of the loop, so that a million records never hold up a unit.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -201,11 +201,12 @@ static void check_staged(struct import *im, const struct device_conf *c, struct 
 		tell(t, "name", "\"%s\" stands in line %u already", c->head.name, other->conf->head.at.line);
 	other = find_id(im, c);
 	if (other)
-		tell(t, id_word(c), "\"%s\" is the identity of \"%s\" in line %u already", device_identity(c).text, other->conf->head.name,
-		     other->conf->head.at.line);
+		tell(t, id_word(c), "\"%s\" is the identity of \"%s\" in line %u already", device_identity(c).text,
+		     other->conf->head.name, other->conf->head.at.line);
 	other = find_ep(im, c->ep);
 	if (other)
-		tell(t, "ep", "\"%s\" is the endpoint name of \"%s\" in line %u already", c->ep, other->conf->head.name, other->conf->head.at.line);
+		tell(t, "ep", "\"%s\" is the endpoint name of \"%s\" in line %u already", c->ep, other->conf->head.name,
+		     other->conf->head.at.line);
 }
 
 static int make_room(struct import *im)
@@ -411,8 +412,8 @@ static void finish(struct import *im)
 	s->import = NULL;
 	if (!im->err) {
 		records_tell(s);
-		log_ev(LOG_NOTICE, ROOM, "imported", LF_UINT("added", im->result.added), LF_UINT("replaced", im->result.replaced),
-		       LF_UINT("overruled", im->result.overruled));
+		log_ev(LOG_NOTICE, ROOM, "imported", LF_UINT("added", im->result.added),
+		       LF_UINT("replaced", im->result.replaced), LF_UINT("overruled", im->result.overruled));
 	}
 	if (!im->closed)
 		im->done(im->arg, im->err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* provision.c - stored device records: as text, among the devices, and aside
  *
- * A record that is in effect belongs to its device and costs nothing beside it. One that the files overrule, or that no longer fits the
- * configuration, waits in a map of its own until it can be in effect again.
+ * A record that is in effect belongs to its device and costs nothing beside it. One that the files overrule, or that no
+ * longer fits the configuration, waits in a map of its own until it can be in effect again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -70,7 +70,8 @@ static size_t split(struct conf_pair *v, char *buf, size_t len)
 	if (len < strlen(FORM) || memcmp(buf, FORM, strlen(FORM)) != 0 || memchr(buf, '\0', len))
 		return 0;
 	for (char *at = buf + strlen(FORM), *end = buf + len; at < end;) {
-		char *stop = memchr(at, '\n', (size_t)(end - at)), *value = stop ? memchr(at, '=', (size_t)(stop - at)) : NULL;
+		char *stop = memchr(at, '\n', (size_t)(end - at)),
+		     *value = stop ? memchr(at, '=', (size_t)(stop - at)) : NULL;
 
 		if (!value || n == PAIRS_MAX)
 			return 0;
@@ -96,7 +97,8 @@ static int record_read(struct device_conf **out, const char *name, const void *d
 	if (!n)
 		return -EBADMSG;
 	v[n++] = (struct conf_pair){ "name", name, false };
-	err = conf_record_new(&c, device_items, sizeof(struct device_conf), v, n, log_pair_fault, (void *)(uintptr_t)name);
+	err = conf_record_new(&c, device_items, sizeof(struct device_conf), v, n, log_pair_fault,
+			      (void *)(uintptr_t)name);
 	*out = c;
 	return err;
 }
@@ -119,7 +121,9 @@ static bool overruled_equal(const struct map_node *n, const void *name, size_t l
 static struct overruled *overruled_find(const struct sessions *s, const char *name)
 {
 	size_t len = strlen(name);
-	struct map_node *n = s->overruled.count ? map_find(&s->overruled, map_hash(name, len), overruled_equal, name, len) : NULL;
+	struct map_node *n = s->overruled.count
+		? map_find(&s->overruled, map_hash(name, len), overruled_equal, name, len)
+		: NULL;
 
 	return n ? container_of(n, struct overruled, node) : NULL;
 }
@@ -141,8 +145,8 @@ void record_overrule(struct sessions *s, struct device_conf *c, bool by_name, co
 	uint64_t held;
 
 	if (log_limit(&s->overrule_limit, clock_now_ms(), LOG_EVERY_MS, &held))
-		log_ev(by_name ? LOG_NOTICE : LOG_WARNING, ROOM, "record.overruled", LF_STR("dev", c->head.name), LF_STR("reason", why),
-		       LF_UINT("held", held));
+		log_ev(by_name ? LOG_NOTICE : LOG_WARNING, ROOM, "record.overruled", LF_STR("dev", c->head.name),
+		       LF_STR("reason", why), LF_UINT("held", held));
 	if (o)
 		*o = (struct overruled){ .conf = c, .by_name = by_name };
 	if (!o || map_add(&s->overruled, &o->node, map_hash(c->head.name, strlen(c->head.name)))) {
@@ -266,7 +270,8 @@ void records_tell(struct sessions *s)
 		alarm_clear(s->env.alarms, "device.record_unusable", "store");
 		return;
 	}
-	snprintf(text, sizeof text, "%zu stored device records are not in effect: they do not fit the configuration", s->unsound);
+	snprintf(text, sizeof text, "%zu stored device records are not in effect: they do not fit the configuration",
+		 s->unsound);
 	alarm_raise(s->env.alarms, ALARM_MAJOR, "device.record_unusable", "store", text,
 		    "the log names them (record.overruled); mend the configuration, or import or remove them");
 }
@@ -345,8 +350,8 @@ int sessions_restore_records(struct sessions *s)
 	table_shrink(s);
 	records_tell(s);
 	if (r.n || r.faulty)
-		log_ev(LOG_INFO, ROOM, "records.restored", LF_UINT("records", r.n), LF_UINT("overruled", s->overruled.count),
-		       LF_UINT("faulty", r.faulty));
+		log_ev(LOG_INFO, ROOM, "records.restored", LF_UINT("records", r.n),
+		       LF_UINT("overruled", s->overruled.count), LF_UINT("faulty", r.faulty));
 	return err;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rule.c - provisioning on first contact
  *
- * An unknown identity costs a look at the rules and nothing more; what a rule makes is a stored record like any other, named by the identity.
- * Whoever can choose identities could make as many as he likes, so they are made at a bounded rate and up to a bounded number, and one that
- * comes too soon is told to come later.
+ * An unknown identity costs a look at the rules and nothing more; what a rule makes is a stored record like any other,
+ * named by the identity. Whoever can choose identities could make as many as he likes, so they are made at a bounded
+ * rate and up to a bounded number, and one that comes too soon is told to come later.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -116,7 +116,8 @@ static void refuse_for(void *arg, const char *text)
 	r->told = true;
 	count(r->s, C_RULE_REFUSED);
 	if (log_limit(&r->s->rule_limit, clock_now_ms(), LOG_EVERY_MS, &held))
-		log_ev(LOG_WARNING, ROOM, "provision.refused", LF_STR("identity", r->identity), LF_STR("reason", text), LF_UINT("held", held));
+		log_ev(LOG_WARNING, ROOM, "provision.refused", LF_STR("identity", r->identity), LF_STR("reason", text),
+		       LF_UINT("held", held));
 }
 
 static void refuse_key(void *arg, const char *key, int index, const char *text)
@@ -132,7 +133,8 @@ static const char *identity_key(const struct link_identity *id)
 }
 
 /* Room for v is the caller's: the servers and MORE_PAIRS. The number of pairs, or 0 when it was refused. */
-static size_t make_pairs(struct conf_pair *v, const struct rule_conf *rule, const struct link_identity *id, char *ep, struct refusal *r)
+static size_t make_pairs(struct conf_pair *v, const struct rule_conf *rule, const struct link_identity *id, char *ep,
+			 struct refusal *r)
 {
 	size_t n = 0;
 
@@ -199,7 +201,8 @@ static struct device *keep(struct sessions *s, struct device_conf *c)
 	if (!d)
 		return NULL;
 	count(s, C_RULE_MADE);
-	log_ev(LOG_INFO, ROOM, "device.provisioned", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link), LF_STR("ep", d->conf->ep));
+	log_ev(LOG_INFO, ROOM, "device.provisioned", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link),
+	       LF_STR("ep", d->conf->ep));
 	return d->at ? d : NULL;
 }
 
@@ -210,7 +213,8 @@ struct device *rule_provision(struct sessions *s, struct link *l, const struct l
 	struct device_conf *c;
 
 	if (!rule) {
-		log_ev(LOG_DEBUG, ROOM, "device.unknown", LF_STR("link", l->conf->head.name), LF_STR("identity", id->text));
+		log_ev(LOG_DEBUG, ROOM, "device.unknown", LF_STR("link", l->conf->head.name),
+		       LF_STR("identity", id->text));
 		return NULL;
 	}
 	c = make_record(rule, id, &r);
