@@ -119,6 +119,16 @@ static int open_links(struct gateway *g, struct plan *p)
 	return 0;
 }
 
+/* The last thing that may fail, since it takes effect at once. */
+static int open_admin(struct gateway *g, struct plan *p)
+{
+	int err = control_set_admin(g->control, &p->root->admin);
+
+	if (err && p->report)
+		fprintf(p->report, "admin.listen: %s cannot be bound: %s\n", p->root->admin.listen, strerror(-err));
+	return err;
+}
+
 static int prepare(struct gateway *g, struct plan *p)
 {
 	int err = conf_load(&p->conf, g->file, &gateway_schema, p->report ? p->report : stderr);
@@ -130,12 +140,16 @@ static int prepare(struct gateway *g, struct plan *p)
 	err = p->later ? opened_init(&p->new, p->root) : -ENOMEM;
 	if (!err)
 		err = opened_servers(g, &p->new, &g->open, p->root);
-	return err ? err : open_links(g, p);
+	if (!err)
+		err = open_links(g, p);
+	return err ? err : open_admin(g, p);
 }
 
 static int refuse(struct gateway *g, struct plan *p, int err)
 {
 	opened_close(&p->new, &g->open, false);
+	for (size_t i = 0; i < g->open.servers_n; i++) /* gauges that a successor had for a moment */
+		north_server_set_conf(g->open.servers[i], north_server_conf(g->open.servers[i]));
 	conf_free(p->conf);
 	free(p->later);
 	log_ev(LOG_ERROR, ROOM, "reload.refused",
@@ -213,8 +227,6 @@ int gateway_reload(void *gateway, FILE *report)
 	swap_in(g, &p);
 	gateway_set_log(g);
 	(void)gateway_show(g);
-	if (control_set_admin(g->control, &g->root->admin) && report)
-		fprintf(report, "admin.listen could not be bound: the listener before goes on\n");
 	alarm_clear(g->alarms, "config.reload_failed", "config");
 	(void)notify_send("READY=1");
 	return 0;

@@ -85,13 +85,22 @@ static const char *server_label(const struct north_server *s, char *buf, size_t 
 	return buf;
 }
 
+/* In place of another server's of the same name, from before or after a reload. */
+static void show_up(struct north_server *s)
+{
+	char label[320];
+
+	metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label),
+		      "1 while the server's address is known and it is not silent", up_gauge, s);
+}
+
 static void register_metrics(struct north_server *s)
 {
 	struct metrics *m = s->north->env.metrics;
 	char label[320];
 
+	show_up(s);
 	server_label(s, label, sizeof label);
-	metrics_gauge(m, "server_up", label, "1 while the server's address is known and it is not silent", up_gauge, s);
 	s->foreign = metrics_counter(m, "north_foreign_total", label,
 				     "Datagrams that reached an association from elsewhere than its server");
 	s->refused = metrics_counter(m, "north_refused_total", label, "ICMP reports that nobody listens at the server");
@@ -145,7 +154,8 @@ void north_server_close(struct north_server *s)
 	server_lookup_cancel(s);
 	timer_cancel(timers_of(s), &s->connect_timer);
 	metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, s);
-	alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
+	if (s->silent || s->lookup_alarm) /* else it may be another's, of the same name */
+		alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	free(s->name);
 	free(s);
 }
@@ -153,6 +163,7 @@ void north_server_close(struct north_server *s)
 void north_server_set_conf(struct north_server *s, const struct server_conf *conf)
 {
 	s->conf = conf;
+	show_up(s);
 }
 
 const struct server_conf *north_server_conf(const struct north_server *s)

@@ -101,6 +101,7 @@ static const void *find_named(const struct conf_list *l, const char *name)
 struct seen {
 	struct map_node node;
 	const char *space, *text;
+	char *own; /* owned; text in the one form that all ways to write it have */
 	const struct device_conf *dev;
 };
 struct seen_key {
@@ -125,7 +126,9 @@ static const struct device_conf *seen_before(struct map *m, struct seen *slot, c
 
 	if (n)
 		return container_of(n, struct seen, node)->dev;
-	*slot = (struct seen){ .space = space, .text = text, .dev = d };
+	slot->space = space;
+	slot->text = text;
+	slot->dev = d;
 	(void)map_add(m, &slot->node, hash);
 	return NULL;
 }
@@ -238,6 +241,20 @@ static void tell_file(void *arg, const char *key, int index, const char *text)
 	conf_fault(f->load, f->elem, key, index, "%s", text);
 }
 
+/* An IPv6 address has many forms. */
+static const char *identity_text(struct seen *slot, const struct identity_key *id)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr written, plain;
+
+	if (strcmp(id->key, "address") != 0 || addr_parse(&written, id->text, false))
+		return id->text;
+	addr_from(&plain, &written.u.sa, written.len);
+	addr_format(&plain, text, sizeof text);
+	slot->own = strdup(text);
+	return slot->own ? slot->own : id->text;
+}
+
 static void check_unique(struct conf_load *load, const struct conf_list *devices)
 {
 	struct seen *slots = calloc(devices->n * 2 + 1, sizeof *slots);
@@ -247,7 +264,7 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 		const struct device_conf *d = devices->v[i], *other;
 		struct identity_key id;
 
-		if (d->link && identities(d, &id) == 1 && (other = seen_before(&m, &slots[2 * i], d->link, id.text, d)))
+		if (d->link && identities(d, &id) == 1 && (other = seen_before(&m, &slots[2 * i], d->link, identity_text(&slots[2 * i], &id), d)))
 			conf_fault(load, d, id.key, -1, "\"%s\" is the identity of \"%s\" at %s:%u already", id.text, other->head.name,
 				   other->head.at.file, other->head.at.line);
 		if (d->ep && (other = seen_before(&m, &slots[2 * i + 1], "", d->ep, d)))
@@ -255,6 +272,8 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 				   other->head.at.file, other->head.at.line);
 	}
 	map_fini(&m);
+	for (size_t i = 0; slots && i < devices->n * 2; i++)
+		free(slots[i].own);
 	free(slots);
 }
 

@@ -17,6 +17,22 @@ static const struct udp_conf *as_udp(const struct link_conf *conf)
 	return link_ops_of(conf) == &link_udp_ops ? (const struct udp_conf *)conf : NULL;
 }
 
+bool udp_is_any(const struct addr *a)
+{
+	return a->u.sa.sa_family == AF_INET ? a->u.in.sin_addr.s_addr == htonl(INADDR_ANY)
+					    : IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
+}
+
+/* [::] takes IPv4 as well, 0.0.0.0 all of IPv4. */
+bool udp_listens_overlap(const struct addr *a, const struct addr *b)
+{
+	if (addr_port(a) != addr_port(b))
+		return false;
+	if (a->u.sa.sa_family != b->u.sa.sa_family)
+		return udp_is_any(a->u.sa.sa_family == AF_INET6 ? a : b);
+	return udp_is_any(a) || udp_is_any(b) || addr_equal(a, b, true);
+}
+
 void link_udp_check(struct conf_load *load, const struct link_conf *conf, const struct conf_list *all)
 {
 	const struct udp_conf *u = as_udp(conf);
@@ -33,7 +49,7 @@ void link_udp_check(struct conf_load *load, const struct link_conf *conf, const 
 		const struct udp_conf *other = as_udp(all->v[i]);
 
 		if (other && other->listen && other->link.enabled && u->link.enabled &&
-		    !addr_parse(&theirs, other->listen, true) && addr_equal(&mine, &theirs, true))
+		    !addr_parse(&theirs, other->listen, true) && udp_listens_overlap(&mine, &theirs))
 			conf_fault(load, conf, "listen", -1, "link \"%s\" listens on \"%s\" already",
 				   other->link.head.name, other->listen);
 	}

@@ -11,6 +11,9 @@ struct udp_conf {
 };
 extern const struct conf_item link_udp_items[];
 
+struct addr;
+bool udp_is_any(const struct addr *a);
+bool udp_listens_overlap(const struct addr *a, const struct addr *b); /* both cannot be bound */
 void link_udp_check(struct conf_load *load, const struct link_conf *conf, const struct conf_list *all);
 
 #endif

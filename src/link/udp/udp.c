@@ -27,13 +27,6 @@ static void set_buffer(int fd, int forced, int plain)
 		(void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof size);
 }
 
-static bool is_any(const struct addr *a)
-{
-	if (a->u.sa.sa_family == AF_INET)
-		return a->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
-}
-
 static int set_options(const struct udp_link *l)
 {
 	int on = 1, off = 0;
@@ -56,7 +49,7 @@ static int open_socket(struct udp_link *l, const char *listen)
 
 	if (addr_parse(&l->listen, listen, true))
 		return -EBADMSG;
-	l->any = is_any(&l->listen);
+	l->any = udp_is_any(&l->listen);
 	l->fd = socket(l->listen.u.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (l->fd < 0)
 		return -errno;
@@ -175,8 +168,7 @@ static bool udp_blocks(const struct link *link, const struct link_conf *conf)
 	const struct udp_link *l = (const struct udp_link *)link;
 	struct addr listen;
 
-	return read_listen(&listen, conf) && addr_port(&listen) == addr_port(&l->listen) &&
-		(l->any || is_any(&listen) || addr_equal(&listen, &l->listen, true));
+	return read_listen(&listen, conf) && udp_listens_overlap(&listen, &l->listen);
 }
 
 static int udp_reconf(struct link *link, const struct link_conf *conf)
