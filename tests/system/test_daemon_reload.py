@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload under traffic: what is not touched goes on, what is refused changes nothing (case R10 of the reliability paper)."""
+import random
 import signal
+import socket
 import threading
 
 import pytest
@@ -352,3 +354,86 @@ def test_r10_a_large_fleet_is_reloaded_and_only_what_differs_is_touched(gateway,
     del p.tree["devices"][1:]
     assert "0 added, 19999 removed, 0 changed" in reload(p)
     trip(p)
+
+
+def test_an_admin_listener_that_cannot_be_bound_leaves_everything_as_it_was(gateway, udp_peer):
+    p = pair(gateway, udp_peer)
+    p.register()
+    host = loop_host()
+    taken = socket.create_server((host, 9660))
+    good, uri = p.gw.admin, p.tree["servers"][0]["uri"]
+    p.tree["admin"], p.tree["servers"][0]["uri"] = {"listen": host + ":9660"}, "coap://127.0.0.1:9"
+    said = refused(p, p.tree)
+    assert "admin.listen" in said and "Address already in use" in said
+    taken.close()
+    trip(p)
+    assert p.gw.http("/readyz")[0] == 200
+    assert p.gw.metric('niddgw_server_up{server="main"}') == 1
+    p.tree["servers"][0]["uri"] = uri
+    reload(p)
+    p.gw.admin = host + ":9660"
+    assert p.gw.http("/readyz")[0] == 200
+    with pytest.raises(OSError):
+        socket.create_connection(split_addr(good), 1)
+    trip(p)
+
+
+def test_a_storm_of_traffic_from_both_ends_and_reloads(gateway, udp_peer):
+    """Seeded. The device and both of its servers send what they like while records, links and servers change under them."""
+    rng = random.Random(20)
+    p = pair(gateway, udp_peer, profile=dict(BUSY, ack_timeout_s=1, max_retransmit=1), server_keys={"answer_within_s": 1, "patience_s": 1})
+    other = udp_peer(port=5683)
+    p.gw.log_level = "info"
+    listens = [p.tree["links"][0]["listen"], "%s:20000" % loop_host()]
+    sent = 0
+    p.register()
+    relations = []
+    for step in range(1500):
+        what = rng.random()
+        if what < 0.4:
+            p.dev.send(Msg.request(rng.choice(("GET", "POST")), "/x", type=rng.choice((0, 1)), token=bytes([rng.randrange(8)]),
+                                   mid=rng.randrange(64)))
+        elif what < 0.6 and p.srv.source:
+            p.srv.send(Msg.request("GET", "/3/0", type=rng.choice((0, 1)), token=bytes([rng.randrange(8)]), mid=rng.randrange(64),
+                                   observe=rng.choice((None, 0, 1))))
+        elif what < 0.97:
+            for peer in (p.dev, p.srv, other):
+                peer.sock.settimeout(0)
+                try:
+                    m = Msg.parse(peer.recv_bytes(0.0001))
+                except AssertionError:
+                    continue
+                if m.is_request:
+                    relations = (relations + [m])[-8:] if peer is p.dev and m.has(6) else relations
+                    rng.choice((lambda: peer.reply(m, "2.05", b"x", observe=step if m.has(6) else None), lambda: peer.send(m.rst()),
+                                lambda: peer.send(m.empty_ack()), lambda: None))()
+                elif m.is_response:
+                    rng.choice((lambda: peer.send(m.empty_ack()), lambda: peer.send(m.rst()), lambda: None))()
+            if relations and rng.random() < 0.5:
+                p.dev.send(rng.choice(relations).reply("2.05", b"n", observe=step, type=rng.choice((0, 1)), mid=1000 + step))
+        else:
+            change = rng.randrange(6)
+            if change == 0:
+                p.tree["servers"][0]["uri"] = rng.choice((p.srv.uri, other.uri))
+            elif change == 1:
+                p.tree["links"][0]["listen"] = rng.choice(listens)
+            elif change == 2:
+                p.tree["links"][0]["enabled"] = rng.random() < 0.7
+            elif change == 3:
+                p.tree["devices"][0]["name"] = rng.choice(("meter-17", "meter-18"))
+            elif change == 4:
+                p.tree["profiles"][0]["nstart"] = rng.randrange(1, 5)
+            else:
+                p.tree["servers"][0]["nstart"] = rng.randrange(1, 5)
+            reload(p)
+            p.dev.to = split_addr(p.tree["links"][0]["listen"])
+        sent += 1
+    p.tree["links"][0].update(enabled=True, listen=listens[0])
+    p.tree["servers"][0]["uri"] = p.srv.uri
+    reload(p)
+    wait_until(lambda: p.gw.metric("niddgw_exchanges") == 0)
+    p.dev.to = split_addr(listens[0])
+    fresh = Msg.request("GET", "/fresh", token=b"fresh", mid=40000)
+    p.dev.send(fresh)
+    p.srv.reply(p.srv.recv(where=lambda m: m.path() == "/fresh"), "2.05", b"still here")
+    assert p.dev.recv(where=lambda m: m.token == b"fresh").payload == b"still here"

@@ -207,6 +207,35 @@ def test_files_are_merged_in_byte_order_and_later_scalars_win(tmp_path):
     assert 'level = "info"' in done.stdout and 'format = "json"' in done.stdout
 
 
+def test_one_address_in_two_forms_and_listeners_that_exclude_each_other_are_faults(tmp_path):
+    tree = {"links": [{"name": n, "type": "udp", "listen": at} for n, at in
+                      (("a", "[::]:20000"), ("b", "127.0.0.1:20000"), ("c", "127.0.0.1:20001"), ("d", "0.0.0.0:20001"), ("e", "[::1]:20001"))],
+            "servers": [{"name": "main", "uri": "coap://127.0.0.1"}],
+            "devices": [{"name": "m%d" % i, "link": "a", "address": at} for i, at in
+                        enumerate(("127.0.0.1", "::ffff:127.0.0.1", "[::1]:5", "[0:0::1]:5", "127.0.0.2:05", "127.0.0.2:5", "[::1]:6"))]}
+    done = run("-c", write(tmp_path, "niddgw.conf", own_dirs(tmp_path) + conf_text(tree)), "-t")
+    assert done.returncode == 1
+    assert re.findall(r": ((?:links|devices)\[\d\]\.\w+):", done.stderr) == [
+        "links[1].listen", "links[3].listen", "devices[1].address", "devices[3].address", "devices[5].address"]
+
+
+def test_a_relative_file_is_read_again_where_it_is(gateway, tmp_path):
+    host = loop_host()
+    write(tmp_path, "niddgw.conf", 'gateway = { state_dir = "s"; run_dir = "r"; };\nadmin = { listen = "%s:9660"; };\n' % host)
+    notify = NotifySocket(tmp_path / "n")
+    daemon = subprocess.Popen([DAEMON, "-c", "niddgw.conf"], cwd=tmp_path, stderr=subprocess.PIPE, env=dict(os.environ, NOTIFY_SOCKET=notify.path))
+    assert notify.wait("READY=1", lambda: daemon.poll() is None)
+    ctl = [str(build_dir() / "niddgwctl"), "-s", str(tmp_path / "r/ctl"), "reload"]
+    assert subprocess.run(ctl, stdout=subprocess.PIPE, timeout=DEADLINE).returncode == 0
+    write(tmp_path, "conf.d/x.conf", "log = { level = 7; };\n")
+    done = subprocess.run(ctl, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE)
+    assert done.returncode == 1 and b"conf.d/x.conf:1: log.level: " in done.stderr
+    daemon.terminate()
+    daemon.communicate(timeout=DEADLINE)
+    assert daemon.returncode == 0
+    notify.close()
+
+
 # ---- directories and files of its own ----
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
