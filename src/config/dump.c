@@ -88,6 +88,8 @@ static bool is_there(const struct conf_item *it, const void *at)
 		return ((const struct conf_list *)at)->n;
 	case CONF_TYPE_WORD:
 		return *(const int *)at >= 0;
+	case CONF_TYPE_UINT: /* a default outside of the range stands for none */
+		return *(const uint64_t *)at >= (uint64_t)it->least && *(const uint64_t *)at <= (uint64_t)it->most;
 	case CONF_TYPE_GROUP:
 		return group_is_there(it->items, at);
 	default:

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "link/link.h"
 #include "north/north.h"
+#include "session/window.h"
 
 static const char *const queue_words[] = { "gateway", "scef", "off", NULL };
 static const char *const block_words[] = { "pass", "clamp", "assemble", "refuse", NULL };
@@ -24,27 +25,29 @@ const struct conf_item profile_items[] = {
 	CONF_UINT(P, max_retransmit, 4, 0, 8, .help = "MAX_RETRANSMIT of the south leg"),
 	CONF_UINT(P, nstart, 1, 1, 16, .help = "confirmable requests to the device in flight at once"),
 	CONF_REAL(P, empty_ack_at, 0.6, 0.05, 1, .help = "part of ack_timeout_s after which an empty ACK leaves when there is no answer"),
-	CONF_WORD(P, queue, "gateway", queue_words, .unbuilt = 1u << QUEUE_SCEF, .help = "who keeps requests for a device that is not reachable"),
+	CONF_UINT(P, awake_window_s, AWAKE_WINDOW_ABSENT, 0, 86400, .unit = "s",
+		  .help = "how long the device listens after it was heard; absent: always, or 93 s when its registration carries Q"),
+	CONF_WORD(P, queue, "gateway", queue_words, .help = "who keeps requests for a device that is not reachable"),
 	CONF_UINT(P, queue_max, 64, 1, 200, .help = "requests on their way to the device; above it 4.29"),
+	CONF_BOOL(P, queue_execute, false, .help = "whether Execute may wait for a sleeper; without it 5.03 at once"),
+	CONF_UINT(P, units_per_window, 0, 1, 100000, .help = "budget: units towards the device in any window_s, ACKs included; absent: unlimited"),
+	CONF_UINT(P, window_s, 0, 1, WINDOW_SPAN_MAX_S, .unit = "s", .help = "span of the budget; given together with units_per_window"),
 	CONF_UINT(P, quota_units_per_min, 600, 1, 10000000, .unit = "1/min",
 		  .help = "units taken from the device; above it CON requests get 4.29 and the rest is dropped"),
-	CONF_WORD(P, block, "pass", block_words, .unbuilt = 1u << BLOCK_CLAMP | 1u << BLOCK_ASSEMBLE,
-		  .help = "block-wise transfers: passed block by block, or refused"),
+	CONF_WORD(P, block, "assemble", block_words,
+		  .help = "what does not fit the link: cut into blocks that do (assemble), only what comes in blocks already (clamp), not at all (pass); "
+			  "refuse takes no blocks"),
 	CONF_WORD(P, oscore, "auto", oscore_words, .unbuilt = 1u << OSCORE_REQUIRE | 1u << OSCORE_OFF, .help = "OSCORE messages pass unchanged"),
 	{ .name = "dtls", .absent = true, .type = CONF_TYPE_WORD, .words = dtls_words, .help = "DTLS records of the device" },
-	CONF_LATER("awake_window_s", .help = "how long the device listens after it was heard"),
-	CONF_LATER("queue_execute", .help = "whether Execute may wait for a sleeper"),
-	CONF_LATER("units_per_window", .help = "budget of the device"),
-	CONF_LATER("window_s", .help = "window of the budget"),
-	CONF_LATER("oscore_reblock", .help = "the device takes outer block-wise transfer"),
+	CONF_BOOL(P, oscore_reblock, false, .help = "whether the device takes messages protected by OSCORE in blocks (outer block-wise transfer)"),
 	CONF_LATER("proxy_allow", .help = "where a device may ask to be proxied to"),
 	CONF_END,
 };
 #undef P
 
 static const struct profile_conf builtin = {
-	.mtu = 1358, .ack_timeout_s = 15, .max_retransmit = 4, .nstart = 1, .empty_ack_at = 0.6, .queue = QUEUE_GATEWAY, .block = BLOCK_PASS,
-	.oscore = OSCORE_AUTO, .queue_max = 64, .quota_units_per_min = 600,
+	.mtu = 1358, .ack_timeout_s = 15, .max_retransmit = 4, .nstart = 1, .empty_ack_at = 0.6, .queue = QUEUE_GATEWAY, .block = BLOCK_ASSEMBLE,
+	.oscore = OSCORE_AUTO, .queue_max = 64, .quota_units_per_min = 600, .awake_window_s = AWAKE_WINDOW_ABSENT,
 };
 const struct profile_conf *profile_builtin(void)
 {
@@ -277,6 +280,12 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 	free(slots);
 }
 
+static void check_profile(struct conf_load *load, const struct profile_conf *p)
+{
+	if (!p->units_per_window != !p->window_s)
+		conf_fault(load, p, p->window_s ? "window_s" : "units_per_window", -1, "units_per_window and window_s are given together or not at all");
+}
+
 /* Every { begins one of the three words. */
 static bool is_template(const char *ep)
 {
@@ -312,6 +321,8 @@ static void check_rule(struct conf_load *load, const struct rule_conf *r, const 
 
 void session_check(struct conf_load *load, const struct session_lists *all)
 {
+	for (size_t i = 0; i < all->profiles->n; i++)
+		check_profile(load, all->profiles->v[i]);
 	for (size_t i = 0; i < all->devices->n; i++) {
 		struct file_fault f = { load, all->devices->v[i] };
 

@@ -14,7 +14,11 @@ struct profile_conf {
 	double empty_ack_at;
 	int queue, block, oscore;
 	uint64_t queue_max, quota_units_per_min;
+	uint64_t awake_window_s;             /* AWAKE_WINDOW_ABSENT: always awake, unless a registration carries Q */
+	uint64_t units_per_window, window_s; /* both 0: unlimited */
+	bool queue_execute, oscore_reblock;
 };
+#define AWAKE_WINDOW_ABSENT 86401
 extern const struct conf_item profile_items[];
 const struct profile_conf *profile_builtin(void); /* the defaults, name NULL */
 

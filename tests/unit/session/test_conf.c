@@ -162,14 +162,17 @@ static void values_out_of_range_or_not_built_are_faults(void **state)
 					   "max_retransmit = 9",
 					   "nstart = 0",
 					   "empty_ack_at = 1.1",
-					   "queue = \"scef\"",
 					   "queue_max = 0",
 					   "quota_units_per_min = 10000001",
 					   "block = \"clamp\"",
 					   "block = \"assemble\"",
 					   "oscore = \"require\"",
-					   "awake_window_s = 5",
-					   "units_per_window = 5" };
+					   "awake_window_s = 86401",
+					   "units_per_window = 0",
+					   "units_per_window = 100001; window_s = 5",
+					   "units_per_window = 5; window_s = 604801",
+					   "units_per_window = 5",
+					   "window_s = 5" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
