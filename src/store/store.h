@@ -51,7 +51,7 @@ enum store_table {
 	STORE_DEVICE,  /* provisioned device records, key: name */
 	STORE_SESSION, /* session of a device, key: name */
 	STORE_LINK,    /* a link's own records, key: link name, 0, whatever it likes */
-	STORE_MARK,    /* reserved high-water marks, key: what is reserved */
+	STORE_MARK,    /* reserved high-water marks, key: what is reserved; "store." begins the store's own, which are never shown */
 	STORE_TABLE_COUNT
 };
 #define STORE_TICK_MS 100 /* puts are durable after at most this, in one transaction */
@@ -84,7 +84,7 @@ void store_put_all(struct store *s, enum store_table t, const struct store_recor
 
 /* ---- journal: entries that are open until they are done ---- */
 
-/* A new entry id; never used twice, over restarts too (0 is none). */
+/* A new entry id; never used twice, over restarts too. 0: none to be had, because the disk has not taken a new block of them for long. */
 uint64_t store_entry_id(struct store *s);
 /**
  * Append a record to the journal.
@@ -94,7 +94,8 @@ uint64_t store_entry_id(struct store *s);
  * Records of one caller are written in the order in which they were appended.
  */
 void store_append(struct store *s, uint64_t id, uint8_t kind, const void *data, size_t len, struct store_wait *w);
-/* The last record of an entry: written without waiting; replayed for keep_ms more (boot time; a restart shortens it by wall time), then forgotten. */
+/* The last record of an entry: written without waiting. The entry (all its records, this one marked done) is replayed for keep_ms more
+ * (boot time; after a reboot wall time shortens it), then forgotten. */
 void store_done(struct store *s, uint64_t id, uint8_t kind, const void *data, size_t len, uint64_t keep_ms);
 
 /* Every record that still counts, in the order in which they were appended. Between store_open() and the first run of the loop. */

@@ -20,16 +20,17 @@ EVERYWHERE = ["base/", "config/schema.h"]
 ROOMS = {
     "base": [],  # libevent only where the loop is wrapped: see FILES
     "config": ["<libconfig.h>"],
+    "store": ["<sqlite3.h>"],  # other rooms see store.h alone
     "coap": [],  # no socket, no library: time and octets come in as arguments
     "lwm2m": ["coap/", "<jansson.h>"],
     "http": ["<event2/>", "<openssl/>", "<curl/>"],  # knows nothing of T8
-    "link": [],
-    "link/t8": ["link/link.h", "http/", "<jansson.h>"],
-    "link/udp": ["link/link.h"],
+    "link": ["store/store.h"],  # a link's own records
+    "link/t8": ["link/link.h", "store/store.h", "http/", "<jansson.h>"],
+    "link/udp": ["link/link.h", "store/store.h"],
     "north": ["<event2/>", "<openssl/>"],  # evdns; TLS later
-    "session": ["coap/", "lwm2m/", "link/link.h", "north/north.h"],
+    "session": ["coap/", "lwm2m/", "link/link.h", "north/north.h", "store/store.h"],
     # control only reads: links and servers through their status functions
-    "control": ["session/", "config/", "link/link.h", "north/north.h", "<event2/>", "<jansson.h>"],
+    "control": ["session/", "config/", "link/link.h", "north/north.h", "store/store.h", "<event2/>", "<jansson.h>"],
     "ctl": ["<jansson.h>"],
     "sim": ["coap/", "http/", "<coap3/>", "<jansson.h>"],
     "main": ["*"],  # what stands in src/ itself wires all rooms, so it sees all of them

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conf.c - keys of the group `store` */
+#include "store/store.h"
+
+static const char *const sync_words[] = { "full", "batch", NULL }; /* enum store_sync_mode */
+
+const struct conf_item store_items[] = {
+	CONF_WORD(struct store_conf, sync, "full", sync_words,
+		  .help = "full: the disk confirms each group of units before it is acknowledged; batch: groups are "
+			  "gathered for commit_ms first, which spares flash memory and costs that much time"),
+	CONF_UINT(struct store_conf, commit_ms, 2, 1, 1000, .unit = "ms",
+		  .help = "With batch: the journal is synced at most this often"),
+	CONF_END,
+};

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* db_open.c - opening, checking and migrating state.db, and rescuing what is left of a damaged one
+ *
+ * The version stands in two places that are far apart in the file, so that a flipped bit is not taken for a newer
+ * version.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/db_inside.h"
+
+/* Step i makes version i + 1 out of version i. Steps that were released never change; each runs in a transaction. */
+static const char *const steps[DB_VERSION] = {
+	"CREATE TABLE device(k BLOB PRIMARY KEY NOT NULL, v BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE session(k BLOB PRIMARY KEY NOT NULL, v BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE link(k BLOB PRIMARY KEY NOT NULL, v BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE mark(k BLOB PRIMARY KEY NOT NULL, v BLOB NOT NULL) WITHOUT ROWID;"
+};
+
+enum { PATH_MOST = 4096 };
+
+static int exec(sqlite3 *h, const char *sql)
+{
+	return db_error(h, sqlite3_exec(h, sql, NULL, NULL, NULL));
+}
+
+static int on_value(void *arg, int n, char **values, char **names)
+{
+	(void)names;
+	*(long *)arg = n > 0 && values[0] ? strtol(values[0], NULL, 10) : 0;
+	return 0;
+}
+
+/* The first column of the first row as a number; 0 without one. */
+static int ask(sqlite3 *h, const char *sql, long *out)
+{
+	*out = 0;
+	return db_error(h, sqlite3_exec(h, sql, on_value, out, NULL));
+}
+
+static int version_of(sqlite3 *h, long *version)
+{
+	long table, user;
+	int err = ask(h, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='schema_version'", &table);
+
+	*version = 0;
+	if (!err && table)
+		err = ask(h, "SELECT max(version) FROM schema_version", version);
+	if (!err)
+		err = ask(h, "PRAGMA user_version", &user);
+	if (!err && (user != *version || user < 0))
+		err = -EBADMSG;
+	return err;
+}
+
+static int migrate(sqlite3 *h, long version)
+{
+	char sql[200];
+	int err = 0;
+
+	for (; !err && version < DB_VERSION; version++) {
+		snprintf(sql, sizeof sql,
+			 "CREATE TABLE IF NOT EXISTS schema_version(version INTEGER NOT NULL);"
+			 "INSERT INTO schema_version VALUES(%ld);PRAGMA user_version=%ld",
+			 version + 1, version + 1);
+		err = exec(h, "BEGIN IMMEDIATE");
+		if (!err)
+			err = exec(h, steps[version]);
+		if (!err)
+			err = exec(h, sql);
+		if (!err)
+			err = exec(h, "COMMIT");
+		else
+			(void)sqlite3_exec(h, "ROLLBACK", NULL, NULL, NULL);
+	}
+	return err;
+}
+
+static int on_progress(void *arg)
+{
+	return store_boot_ms() > *(const uint64_t *)arg;
+}
+
+static int on_checked(void *arg, int n, char **values, char **names)
+{
+	(void)names;
+	if (n > 0 && values[0] && strcmp(values[0], "ok") != 0)
+		*(bool *)arg = true;
+	return 0;
+}
+
+/* What the time does not suffice for is found when it is read. */
+static int check(sqlite3 *h)
+{
+	uint64_t until = store_boot_ms() + DB_CHECK_MS;
+	bool bad = false;
+	int rc;
+
+	sqlite3_progress_handler(h, 10000, on_progress, &until);
+	rc = sqlite3_exec(h, "PRAGMA quick_check(1)", on_checked, &bad, NULL);
+	sqlite3_progress_handler(h, 0, NULL, NULL);
+	if (bad)
+		return -EBADMSG;
+	return rc == SQLITE_INTERRUPT ? 0 : db_error(h, rc);
+}
+
+/* Whoever can write the file must not get at more than its rows. */
+static void distrust(sqlite3 *h)
+{
+	sqlite3_db_config(h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(h, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(h, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	sqlite3_limit(h, SQLITE_LIMIT_LENGTH, 2 * STORE_DATA_MOST);
+	sqlite3_limit(h, SQLITE_LIMIT_ATTACHED, 0);
+	sqlite3_busy_timeout(h, 250);
+}
+
+static int connect(sqlite3 **h, const char *path, int flags)
+{
+	const int rc = sqlite3_open_v2(path, h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+
+	if (rc)
+		return db_error(*h, rc);
+	distrust(*h);
+	return 0;
+}
+
+static void disconnect(struct db *d)
+{
+	db_unprepare(d);
+	sqlite3_close(d->h);
+	d->h = NULL;
+}
+
+/* So that it has the mode that it should, which its -wal and -shm then take over. */
+static int make_file(const char *path)
+{
+	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat st;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else if ((st.st_mode & 0137) && fchmod(fd, 0600))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int on_mode(void *arg, int n, char **values, char **names)
+{
+	(void)names;
+	*(bool *)arg = n > 0 && values[0] && !strcmp(values[0], "wal");
+	return 0;
+}
+
+static int use_wal(sqlite3 *h)
+{
+	bool wal = false;
+	const int err = db_error(h, sqlite3_exec(h, "PRAGMA journal_mode=WAL", on_mode, &wal, NULL));
+
+	return err ? err : wal ? 0 : -ENOTSUP;
+}
+
+static int open_whole(struct db *d)
+{
+	long version = 0;
+	int err = connect(&d->h, d->path, SQLITE_OPEN_READWRITE);
+
+	if (!err)
+		err = exec(d->h,
+			   "PRAGMA cell_size_check=ON;PRAGMA synchronous=FULL;PRAGMA journal_size_limit=67108864");
+	if (!err)
+		err = version_of(d->h, &version);
+	if (!err && version > DB_VERSION)
+		return -EPROTONOSUPPORT;
+	if (!err)
+		err = use_wal(d->h);
+	if (!err)
+		err = check(d->h);
+	if (!err)
+		err = migrate(d->h, version);
+	return err ? err : db_prepare(d);
+}
+
+/* ---- what is damaged ----
+ *
+ * The copy is made whole under another name first. Killed in between, a start finds either the damaged file again, or
+ * no file and the whole copy.
+ */
+
+static const char *const suffixes[] = { "", "-wal", "-shm" };
+
+/* path and its companions get another name; to NULL: they are removed. */
+static int rename_all(const char *path, const char *to)
+{
+	char from[PATH_MOST], into[PATH_MOST];
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+		snprintf(from, sizeof from, "%s%s", path, suffixes[i]);
+		snprintf(into, sizeof into, "%s%s", to ? to : "", suffixes[i]);
+		if ((to ? rename(from, into) : unlink(from)) && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+static int sync_dir_of(const char *path)
+{
+	char dir[PATH_MOST];
+	int fd, err;
+
+	snprintf(dir, sizeof dir, "%s", path);
+	*strrchr(dir, '/') = '\0'; /* db_new() put one there */
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+struct rescue {
+	struct db to;
+	enum store_table t;
+	size_t n;
+	int err;
+};
+
+static int on_rescued(void *arg, const void *key, size_t key_len, const void *data, size_t len)
+{
+	struct rescue *r = arg;
+
+	r->err = db_put(&r->to, r->t, key, key_len, data, len);
+	r->n += !r->err;
+	return r->err;
+}
+
+/* From both ends, because a page that cannot be read ends a walk. */
+static void rescue_table(struct rescue *r, struct db *from, const char *name)
+{
+	static const char *const orders[] = { "ASC", "DESC" };
+	char sql[80];
+
+	for (int i = 0; i < 2; i++) {
+		sqlite3_stmt *s;
+		int err;
+
+		snprintf(sql, sizeof sql, "SELECT k,v FROM %s ORDER BY k %s", name, orders[i]);
+		if (sqlite3_prepare_v2(from->h, sql, -1, &s, NULL))
+			return;
+		err = db_rows(from, s, r->t, on_rescued, r, NULL);
+		sqlite3_finalize(s);
+		if (!err || r->err)
+			return;
+	}
+}
+
+static int copy_tables(struct rescue *r, struct db *from)
+{
+	static const char *const names[STORE_TABLE_COUNT] = { "device", "session", "link", "mark" };
+
+	r->err = db_begin(&r->to);
+	for (int t = 0; from->h && !r->err && t < STORE_TABLE_COUNT; t++) {
+		r->t = (enum store_table)t;
+		rescue_table(r, from, names[t]);
+	}
+	if (!r->err)
+		r->err = db_end(&r->to);
+	db_cancel(&r->to);
+	return r->err;
+}
+
+static int make_copy(struct rescue *r, struct db *from, char *fresh)
+{
+	int err = rename_all(fresh, NULL);
+
+	r->to.path = fresh;
+	if (!err)
+		err = make_file(fresh);
+	if (!err)
+		err = open_whole(&r->to);
+	if (!err)
+		err = copy_tables(r, from);
+	disconnect(&r->to);
+	free(r->to.scratch);
+	return err;
+}
+
+int db_rescue(struct db *d, struct store_note *note)
+{
+	char fresh[PATH_MOST], aside[PATH_MOST];
+	struct rescue r = { 0 };
+	int err;
+
+	snprintf(fresh, sizeof fresh, "%s.new", d->path);
+	snprintf(aside, sizeof aside, "%s.damaged", d->path);
+	db_cancel(d);
+	err = make_copy(&r, d, fresh);
+	if (err)
+		return err;
+	if (d->h)
+		sqlite3_db_config(d->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* it stays as it was found */
+	disconnect(d);
+	err = rename_all(aside, NULL);
+	if (!err)
+		err = rename_all(d->path, aside);
+	if (!err && rename(fresh, d->path))
+		err = -errno;
+	if (!err)
+		err = sync_dir_of(d->path);
+	if (!err)
+		err = open_whole(d);
+	if (!err)
+		store_note(note,
+			   "state.db was damaged or gone; it was set aside as state.db.damaged, %zu records were kept",
+			   r.n);
+	return err;
+}
+
+/* A rescue that was cut off: its copy is whole when the original has its other name already. */
+static void finish_rescue(const struct db *d)
+{
+	char fresh[PATH_MOST];
+	struct stat st;
+
+	snprintf(fresh, sizeof fresh, "%s.new", d->path);
+	if (lstat(d->path, &st) && errno == ENOENT)
+		(void)!rename(fresh, d->path);
+	else
+		(void)rename_all(fresh, NULL);
+}
+
+/* ---- opening ---- */
+
+static int db_new(struct db **out, const char *dir)
+{
+	struct db *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return -ENOMEM;
+	if (strlen(dir) + sizeof "/state.db.damaged-wal" > PATH_MOST) {
+		free(d);
+		return -ENAMETOOLONG;
+	}
+	if (asprintf(&d->path, "%s/state.db", dir) < 0) {
+		free(d);
+		return -ENOMEM;
+	}
+	*out = d;
+	return 0;
+}
+
+int db_open(struct db **out, const char *dir, struct store_note *note)
+{
+	struct db *d = NULL;
+	int err = db_new(&d, dir);
+
+	if (err)
+		return err;
+	finish_rescue(d);
+	err = make_file(d->path);
+	if (!err)
+		err = open_whole(d);
+	if (err == -EBADMSG)
+		err = db_rescue(d, note);
+	if (err == -EPROTONOSUPPORT)
+		store_note(note, "state.db was written by a newer version");
+	else if (err)
+		store_note(note, "state.db: %s", d->h ? sqlite3_errmsg(d->h) : strerror(-err));
+	if (err) {
+		db_close(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+int db_open_reader(struct db **out, const char *dir)
+{
+	struct db *d = NULL;
+	int err = db_new(&d, dir);
+
+	if (err)
+		return err;
+	err = connect(&d->h, d->path, SQLITE_OPEN_READONLY);
+	if (err) {
+		db_close(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+void db_close(struct db *d)
+{
+	if (!d)
+		return;
+	if (d->h)
+		disconnect(d);
+	free(d->scratch);
+	free(d->path);
+	free(d);
+}
