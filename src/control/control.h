@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control.h - the unix socket for niddgwctl and the admin HTTP listener
  *
- * Both only read what sessions, links and servers tell of themselves, and show the same objects (render.h). The one thing
- * that can be asked for is a reload, and main does that. All of it runs on the main loop; every client is bounded, and a
+ * Both only read what sessions, links and servers tell of themselves, and show the same objects (render.h). What the socket
+ * can change is the device records of the store (records.h), and it can ask for a reload, which main does. All of it runs on the main loop; every client is bounded, and a
  * slow one is dropped.
  */
 #ifndef NIDDGW_CONTROL_CONTROL_H

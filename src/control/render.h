@@ -27,8 +27,8 @@ json_t *render_servers(const struct control *c);
 json_t *render_alarms(const struct control *c);
 json_t *render_device(const struct device *d);
 /**
- * One page of devices in order of configuration.
- * @param from   how many to leave out: the number in "next" of the page before. Devices that come or go between two pages may be
+ * One page of devices in order of configuration, stored ones behind them.
+ * @param from   the place to begin at: the number in "next" of the page before. Devices that come or go between two pages may be
  *               missed or seen twice
  * @param limit  1 to DEVICES_PAGE_MOST
  * @return {"devices":[..],"next":"CURSOR"}; no "next" in the last page

@@ -21,6 +21,16 @@ static json_t *identity_of(const struct device_conf *conf)
 	return o;
 }
 
+/* Where the record stands. */
+static json_t *origin_of(const struct device_status *st)
+{
+	json_t *o = json_pack("{s:s}", "origin", st->stored ? "store" : "files");
+
+	if (!st->stored && st->conf->head.at.file)
+		json_object_set_new(o, "at", json_sprintf("%s:%u", st->conf->head.at.file, st->conf->head.at.line));
+	return o;
+}
+
 /* The link gives members without braces; what is no JSON is left out. Ours win over members of the same name. */
 static void add_link_text(json_t *o, const struct device *d)
 {
@@ -93,8 +103,10 @@ json_t *render_device(const struct device *d)
 	render_set_text(o, "device", st.name);
 	render_set_text(o, "ep", st.ep);
 	render_set_text(o, "transport", st.link_type);
-	if (st.conf)
+	if (st.conf) {
 		json_object_set_new(o, "identity", identity_of(st.conf));
+		json_object_set_new(o, "record", origin_of(&st));
+	}
 	render_set_text(o, "profile", st.profile);
 	render_set_text(o, "state", device_state_names[st.state]);
 	render_set_text(o, "reach", device_reach_names[st.reach]);
@@ -110,39 +122,34 @@ json_t *render_device(const struct device *d)
 
 struct page {
 	json_t *list;
-	uint64_t at, from;
 	size_t limit;
-	bool more, failed;
+	bool failed;
 };
 
 static bool add_to_page(void *arg, const struct device *d)
 {
 	struct page *p = arg;
 
-	if (p->at++ < p->from)
-		return true;
-	if (json_array_size(p->list) == p->limit) {
-		p->more = true;
+	if (json_array_size(p->list) == p->limit)
 		return false;
-	}
 	p->failed = json_array_append_new(p->list, render_device(d)) != 0;
 	return !p->failed;
 }
 
 json_t *render_devices(const struct control *c, uint64_t from, size_t limit)
 {
-	struct page p = { .list = json_array(), .from = from, .limit = limit };
+	struct page p = { .list = json_array(), .limit = limit };
 	json_t *o = render_new();
+	size_t next = sessions_each_from(c->env.sessions, (size_t)from, add_to_page, &p);
 
-	sessions_each(c->env.sessions, add_to_page, &p);
 	if (p.failed) { /* a short page would look like the last one */
 		json_decref(p.list);
 		json_decref(o);
 		return NULL;
 	}
 	json_object_set_new(o, "devices", p.list);
-	if (p.more)
-		json_object_set_new(o, "next", json_sprintf("%llu", (unsigned long long)(from + limit)));
+	if (next < sessions_places(c->env.sessions))
+		json_object_set_new(o, "next", json_sprintf("%zu", next));
 	return o;
 }
 

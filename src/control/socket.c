@@ -24,7 +24,7 @@
 
 enum {
 	CLIENTS_MOST = 16,
-	LINE_MOST = 4096,         /* octets of a request with its line end */
+	LINE_MOST = 65536,        /* octets of a request with its line end */
 	ANSWER_WITHIN_MS = 10000, /* for a client to take a whole answer */
 	SILENT_MOST_MS = 300000,  /* between requests */
 	STARVED_MS = 250,         /* until descriptors are looked for again */
@@ -35,8 +35,9 @@ struct client {
 	int fd;
 	struct loop_fd *watch; /* owned */
 	struct timer limit;
-	bool waiting; /* for the reload */
-	bool ended;   /* it sends no more; what it asked is still answered */
+	enum verbs_when waiting; /* for what its answer waits */
+	struct records records;  /* what it has under way */
+	bool ended;              /* it sends no more; what it asked is still answered */
 	char in[LINE_MOST];
 	size_t in_len;
 	char *out; /* owned; NULL: no answer is on the way */
@@ -65,6 +66,7 @@ static void client_free(struct client *cl)
 		if (s->clients[i] == cl)
 			s->clients[i] = NULL;
 	timer_cancel(loop_timers(loop_of(s)), &cl->limit);
+	records_end(&cl->records);
 	loop_unwatch(cl->watch);
 	close(cl->fd);
 	free(cl->out);
@@ -105,7 +107,7 @@ static void client_answer(struct client *cl, json_t *answer)
 	size_t len = text ? strlen(text) : 0;
 
 	json_decref(answer);
-	cl->waiting = false;
+	cl->waiting = VERBS_NOW;
 	if (text)
 		line = realloc(text, len + 2);
 	if (!line) {
@@ -128,15 +130,22 @@ static void client_answer(struct client *cl, json_t *answer)
 
 static void client_request(struct client *cl, const char *line, size_t len)
 {
-	bool later;
-	json_t *answer = verbs_answer(cl->socket->control, line, len, &later);
+	json_t *answer = verbs_answer(&cl->records, line, len, &cl->waiting);
 
-	if (!later) {
+	if (!cl->waiting) {
 		client_answer(cl, answer);
 		return;
 	}
-	cl->waiting = true;
 	timer_cancel(loop_timers(loop_of(cl->socket)), &cl->limit);
+}
+
+/* What a request has waited for in the store and the sessions is there. */
+static void on_records(struct records *r, json_t *answer)
+{
+	struct client *cl = container_of(r, struct client, records);
+
+	client_answer(cl, answer);
+	client_watch(cl);
 }
 
 static void on_reload(struct timer *t, uint64_t now_ms);
@@ -161,7 +170,7 @@ static void client_next(struct client *cl)
 	client_request(cl, cl->in, len);
 	cl->in_len -= len + 1;
 	memmove(cl->in, end + 1, cl->in_len);
-	if (cl->waiting && !timer_is_set(&cl->socket->reload))
+	if (cl->waiting == VERBS_RELOADED && !timer_is_set(&cl->socket->reload))
 		timer_set(loop_timers(loop_of(cl->socket)), &cl->socket->reload, clock_now_ms(), on_reload);
 }
 
@@ -227,7 +236,7 @@ static void on_reload(struct timer *t, uint64_t now_ms)
 	for (size_t i = 0; i < CLIENTS_MOST; i++) {
 		struct client *cl = s->clients[i];
 
-		if (!cl || !cl->waiting)
+		if (!cl || cl->waiting != VERBS_RELOADED)
 			continue;
 		client_answer(cl, verbs_reloaded(err, report));
 		client_watch(cl);
@@ -251,6 +260,7 @@ static int client_new(struct ctl_socket *s, int fd)
 		return -ENOMEM;
 	cl->socket = s;
 	cl->fd = fd;
+	cl->records = (struct records){ .control = s->control, .answer = on_records };
 	if (loop_watch(loop_of(s), &cl->watch, fd, LOOP_READ, on_client, cl)) {
 		free(cl);
 		return -ENOMEM;

@@ -3,17 +3,19 @@
 #include "control/verbs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/inside.h"
 #include "control/render.h"
+#include "session/provision.h"
 #include "session/session.h"
 
 /* Lines of a reload's report in one answer: a configuration can have more faults than anybody reads at once. */
 enum { REPORT_LINES_MOST = 1000 };
 
-static json_t *ok(json_t *data)
+json_t *verbs_ok(json_t *data)
 {
 	json_t *o = render_new();
 
@@ -41,25 +43,25 @@ json_t *verbs_error(const char *code, const char *message)
 static json_t *show_status(const struct control *c, const json_t *request)
 {
 	(void)request;
-	return ok(render_status(c));
+	return verbs_ok(render_status(c));
 }
 
 static json_t *show_links(const struct control *c, const json_t *request)
 {
 	(void)request;
-	return ok(render_links(c));
+	return verbs_ok(render_links(c));
 }
 
 static json_t *show_servers(const struct control *c, const json_t *request)
 {
 	(void)request;
-	return ok(render_servers(c));
+	return verbs_ok(render_servers(c));
 }
 
 static json_t *show_alarms(const struct control *c, const json_t *request)
 {
 	(void)request;
-	return ok(render_alarms(c));
+	return verbs_ok(render_alarms(c));
 }
 
 static json_t *list_devices(const struct control *c, const json_t *request)
@@ -73,27 +75,42 @@ static json_t *list_devices(const struct control *c, const json_t *request)
 		return verbs_error("bad_request", "limit must be 1 to 1000");
 	if (!from || render_cursor(from, &at))
 		return verbs_error("bad_request", "cursor is none that was given");
-	return ok(render_devices(c, at, (size_t)n));
+	return verbs_ok(render_devices(c, at, (size_t)n));
 }
 
 static json_t *show_device(const struct control *c, const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
+	char why[320], text[400];
 	const struct device *d;
 
 	if (!name)
 		return verbs_error("bad_request", "name is missing");
 	d = sessions_find(c->env.sessions, name);
-	return d ? ok(render_device(d)) : verbs_error("not_found", "no such device");
+	if (d)
+		return verbs_ok(render_device(d));
+	if (!sessions_record_overruled(c->env.sessions, name, why, sizeof why))
+		return verbs_error("not_found", "no such device");
+	snprintf(text, sizeof text, "its stored record is not in effect: %s", why);
+	return verbs_error("not_found", text);
 }
 
 static const struct verb {
 	const char *name;
-	json_t *(*answer)(const struct control *c, const json_t *request); /* NULL: reload */
+	json_t *(*answer)(const struct control *c, const json_t *request);
+	json_t *(*act)(struct records *r, const json_t *request, bool *later); /* neither of both: reload */
 } verbs[] = {
-	{ "status", show_status }, { "device list", list_devices }, { "device show", show_device },
-	{ "links", show_links },   { "servers", show_servers },     { "alarms", show_alarms },
-	{ "reload", NULL },
+	{ "status", show_status, NULL },
+	{ "device list", list_devices, NULL },
+	{ "device show", show_device, NULL },
+	{ "device add", NULL, records_add },
+	{ "device remove", NULL, records_remove },
+	{ "device import", NULL, records_import },
+	{ "device export", NULL, records_export },
+	{ "links", show_links, NULL },
+	{ "servers", show_servers, NULL },
+	{ "alarms", show_alarms, NULL },
+	{ "reload", NULL, NULL },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -104,10 +121,20 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-static json_t *answer_request(const struct control *c, const json_t *request, bool *later)
+static json_t *act(const struct verb *v, struct records *r, const json_t *request, enum verbs_when *when)
+{
+	bool later = false;
+	json_t *answer = v->act(r, request, &later);
+
+	*when = later ? VERBS_STORED : VERBS_NOW;
+	return answer;
+}
+
+static json_t *answer_request(struct records *r, const json_t *request, enum verbs_when *when)
 {
 	const char *name = json_string_value(json_object_get(request, "verb"));
 	const struct verb *v = name ? find_verb(name) : NULL;
+	const struct control *c = r->control;
 
 	if (!name)
 		return verbs_error("bad_request", "verb is missing");
@@ -115,22 +142,24 @@ static json_t *answer_request(const struct control *c, const json_t *request, bo
 		return verbs_error("unsupported", "no such verb");
 	if (v->answer)
 		return v->answer(c, request);
+	if (v->act)
+		return act(v, r, request, when);
 	if (c->phase != CONTROL_READY)
 		return verbs_error("busy", c->phase == CONTROL_STARTING ? "still starting" : "stopping");
-	*later = true;
+	*when = VERBS_RELOADED;
 	return NULL;
 }
 
-json_t *verbs_answer(const struct control *c, const char *line, size_t len, bool *later)
+json_t *verbs_answer(struct records *r, const char *line, size_t len, enum verbs_when *when)
 {
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *answer;
 
-	*later = false;
+	*when = VERBS_NOW;
 	if (!json_is_object(request)) {
 		json_decref(request);
 		return verbs_error("bad_request", "a request is one JSON object on one line");
 	}
-	answer = answer_request(c, request, later);
+	answer = answer_request(r, request, when);
 	json_decref(request);
 	return answer;
 }
@@ -162,5 +191,5 @@ json_t *verbs_reloaded(int err, const char *report)
 
 	json_object_set_new(data, "result", json_string(err ? "refused" : "ok"));
 	json_object_set_new(data, "report", lines_of(report));
-	return ok(data);
+	return verbs_ok(data);
 }

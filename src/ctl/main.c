@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "ctl/client.h"
+#include "ctl/devices.h"
 #include "ctl/show.h"
 
 #define DEFAULT_SOCKET "/run/niddgw/ctl"
@@ -24,6 +25,7 @@ struct call {
 	const char *verb; /* as the daemon knows it */
 	const char *name; /* NULL: none is taken */
 	void (*show)(const json_t *data);
+	const struct device_call *device; /* for those that take more */
 };
 
 /* DEL is ASCII, so jansson leaves it alone; it stands in strings only. */
@@ -159,30 +161,57 @@ static int run_reload(const struct call *call)
 	return refused ? FAILED : DONE;
 }
 
+/* ---- device records ---- */
+
+static int run_device_add(const struct call *call)
+{
+	return devices_add(call->device) ? DONE : FAILED;
+}
+
+static int run_device_remove(const struct call *call)
+{
+	return devices_remove(call->device) ? DONE : FAILED;
+}
+
+static int run_device_import(const struct call *call)
+{
+	return devices_import(call->device) ? DONE : FAILED;
+}
+
+static int run_device_export(const struct call *call)
+{
+	return devices_export(call->device) ? DONE : FAILED;
+}
+
 /* ---- what can be asked ---- */
 
+enum { DRY_RUN = 1, JSONL = 2, ALL = 4 }; /* options that only some verbs take */
+
 static const struct verb {
-	const char *words; /* one or two */
-	const char *argument;
+	const char *words;                   /* one or two */
+	const char *argument;                /* one that ends in .. may come again */
 	int (*run)(const struct call *call); /* NULL: known, and not built in this version */
 	void (*show)(const json_t *data);
 	const char *help;
+	unsigned options;
 } verbs[] = {
-	{ "status", NULL, run_show, show_status, "the gateway at a glance" },
-	{ "device list", NULL, run_device_list, NULL, "every device, one line each" },
-	{ "device show", "NAME", run_show, show_object, "all that is known of one device" },
-	{ "links", NULL, run_show, show_links, "the links to devices" },
-	{ "servers", NULL, run_show, show_servers, "the LwM2M servers" },
-	{ "alarms", NULL, run_show, show_alarms, "what is wrong now" },
-	{ "reload", NULL, run_reload, NULL, "read the configuration again; a faulty one changes nothing" },
-	{ "device add", NULL, NULL, NULL, NULL },
-	{ "device remove", NULL, NULL, NULL, NULL },
-	{ "device import", NULL, NULL, NULL, NULL },
-	{ "device export", NULL, NULL, NULL, NULL },
-	{ "queue", NULL, NULL, NULL, NULL },
-	{ "plugins", NULL, NULL, NULL, NULL },
-	{ "modem", NULL, NULL, NULL, NULL },
-	{ "check", NULL, NULL, NULL, NULL },
+	{ "status", NULL, run_show, show_status, "the gateway at a glance", 0 },
+	{ "device list", NULL, run_device_list, NULL, "every device, one line each", 0 },
+	{ "device show", "NAME", run_show, show_object, "all that is known of one device", 0 },
+	{ "device add", "KEY=VALUE ..", run_device_add, NULL,
+	  "one device record into the store, or another one for its name", 0 },
+	{ "device remove", "NAME", run_device_remove, NULL, "a stored record and its device", 0 },
+	{ "device import", "FILE", run_device_import, NULL,
+	  "records of a CSV or .jsonl file into the store, all or none", DRY_RUN | JSONL },
+	{ "device export", NULL, run_device_export, NULL, "the stored records, as import takes them", JSONL | ALL },
+	{ "links", NULL, run_show, show_links, "the links to devices", 0 },
+	{ "servers", NULL, run_show, show_servers, "the LwM2M servers", 0 },
+	{ "alarms", NULL, run_show, show_alarms, "what is wrong now", 0 },
+	{ "reload", NULL, run_reload, NULL, "read the configuration again; a faulty one changes nothing", 0 },
+	{ "queue", NULL, NULL, NULL, NULL, 0 },
+	{ "plugins", NULL, NULL, NULL, NULL, 0 },
+	{ "modem", NULL, NULL, NULL, NULL, 0 },
+	{ "check", NULL, NULL, NULL, NULL, 0 },
 };
 
 static void print_help(FILE *to)
@@ -190,11 +219,14 @@ static void print_help(FILE *to)
 	fputs("usage: niddgwctl [-s SOCKET] [--json] VERB\n\n", to);
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		if (verbs[i].run)
-			fprintf(to, "  %-12s %-6s %s\n", verbs[i].words, verbs[i].argument ? verbs[i].argument : "",
+			fprintf(to, "  %-13s %-12s %s\n", verbs[i].words, verbs[i].argument ? verbs[i].argument : "",
 				verbs[i].help);
 	fputs("\n"
 	      "  -s, --socket SOCKET  the control socket (default " DEFAULT_SOCKET ")\n"
 	      "  -j, --json           one JSON document instead of text\n"
+	      "      --dry-run        import: check everything and change nothing\n"
+	      "      --jsonl          import, export: JSON lines whatever the file is called\n"
+	      "      --all            export: the records of the files too\n"
 	      "  -h, --help\n"
 	      "  -V, --version\n"
 	      "\n"
@@ -226,11 +258,37 @@ static int misused(const char *what, const char *arg)
 	return MISUSED;
 }
 
-static int run_verb(const char *socket_path, bool json, int argc, char **argv)
+/* "A" stands for one argument, "A .." for one or more. */
+static int count_faults(const struct verb *v, int n, const char *const *args)
 {
-	int used = 0, wanted, status;
+	const size_t len = v->argument ? strlen(v->argument) : 0;
+	const bool more = len > 3 && !strcmp(v->argument + len - 3, " ..");
+
+	if (v->argument && !n)
+		return misused("missing argument:", v->argument);
+	if (n > (v->argument ? 1 : 0) && !more)
+		return misused("argument too many:", args[v->argument ? 1 : 0]);
+	return DONE;
+}
+
+static int option_faults(const struct verb *v, unsigned options)
+{
+	if (options & ~v->options & DRY_RUN)
+		return misused("--dry-run is for device import, not for", v->words);
+	if (options & ~v->options & JSONL)
+		return misused("--jsonl is for device import and export, not for", v->words);
+	if (options & ~v->options & ALL)
+		return misused("--all is for device export, not for", v->words);
+	return DONE;
+}
+
+static int run_verb(const char *socket_path, bool json, unsigned options, int argc, char **argv)
+{
+	int used = 0, status;
 	const struct verb *v = find_verb(argv, argc, &used);
-	struct call call = { .json = json };
+	const char *const *args = (const char *const *)(argv + used);
+	struct device_call device = { .args = args, .json = json, .print = print_document };
+	struct call call = { .json = json, .device = &device };
 
 	if (!v)
 		return argc ? misused("no such verb:", argv[0]) : misused("a verb is missing", NULL);
@@ -238,16 +296,21 @@ static int run_verb(const char *socket_path, bool json, int argc, char **argv)
 		complain("\"%s\" is not built in this version", v->words);
 		return FAILED;
 	}
-	wanted = used + (v->argument != NULL);
-	if (argc < wanted)
-		return misused("missing argument:", v->argument);
-	if (argc > wanted)
-		return misused("argument too many:", argv[wanted]);
+	status = count_faults(v, argc - used, args);
+	if (!status)
+		status = option_faults(v, options);
+	if (status)
+		return status;
 	call.verb = v->words;
-	call.name = v->argument ? argv[used] : NULL;
+	call.name = v->argument ? args[0] : NULL;
 	call.show = v->show;
 	if (client_open(&call.client, socket_path))
 		return FAILED;
+	device.client = call.client;
+	device.args_n = argc - used;
+	device.dry_run = options & DRY_RUN;
+	device.jsonl = options & JSONL;
+	device.all = options & ALL;
 	status = v->run(&call);
 	client_close(call.client);
 	if (fflush(stdout) || ferror(stdout)) {
@@ -259,24 +322,33 @@ static int run_verb(const char *socket_path, bool json, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+	static const struct option longs[] = {
+		{ "socket", required_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },
+		{ "dry-run", no_argument, NULL, 'd' },      { "jsonl", no_argument, NULL, 'l' },
+		{ "all", no_argument, NULL, 'a' },          { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },      { 0 },
 	};
 	const char *socket_path = DEFAULT_SOCKET;
+	unsigned options = 0;
 	bool json = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "s:jhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "s:jhV", longs, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			socket_path = optarg;
 			break;
 		case 'j':
 			json = true;
+			break;
+		case 'd':
+			options |= DRY_RUN;
+			break;
+		case 'l':
+			options |= JSONL;
+			break;
+		case 'a':
+			options |= ALL;
 			break;
 		case 'h':
 			print_help(stdout);
@@ -289,5 +361,5 @@ int main(int argc, char **argv)
 			return MISUSED;
 		}
 	}
-	return run_verb(socket_path, json, argc - optind, argv + optind);
+	return run_verb(socket_path, json, options, argc - optind, argv + optind);
 }

@@ -61,11 +61,10 @@ static struct id_key id_key_of(const struct device_conf *c)
 {
 	const struct link_identity id = device_identity(c);
 	struct id_key k = { .link = c->link, .text = id.text, .kind = id.kind };
+	struct addr a;
 
-	if (k.kind == LINK_ID_ADDRESS && addr_parse(&k.addr, k.text, false))
-		k.addr.len = 0;
-	if (k.addr.len)
-		addr_from(&k.addr, &k.addr.u.sa, k.addr.len); /* v4 is v4, mapped or not */
+	if (k.kind == LINK_ID_ADDRESS && !addr_parse(&a, k.text, false))
+		addr_from(&k.addr, &a.u.sa, a.len); /* v4 is v4, mapped or not */
 	return k;
 }
 
@@ -257,6 +256,13 @@ static int stage(struct import *im, struct device_conf *c, char *text, size_t le
 	im->records[im->n] = (struct store_record){ c->head.name, text, strlen(c->head.name), len };
 	im->n++;
 	return 0;
+}
+
+void import_fault(struct import *im, unsigned line, const char *text, import_fault_fn *fault, void *arg)
+{
+	struct telling t = { im, line, fault, arg };
+
+	tell_text(&t, text);
 }
 
 bool import_key(struct import *im, const char *key, unsigned line, import_fault_fn *fault, void *arg)

@@ -42,6 +42,8 @@ bool import_key(struct import *im, const char *key, unsigned line, import_fault_
 /* Takes one record, by itself: each fault is told. 0, with faults too; -ENOSPC more than IMPORT_MOST;
  * -EPROTO the check has begun; -ENOMEM: the import has to be closed. */
 int import_add(struct import *im, unsigned line, const struct conf_pair *v, size_t n, import_fault_fn *fault, void *arg);
+/* Tells and counts a fault that the caller has found in a line. */
+void import_fault(struct import *im, unsigned line, const char *text, import_fault_fn *fault, void *arg);
 /* Goes on to hold them against the devices that are there, at most so many in this call: true when more are left. After the last import_add(). */
 bool import_check(struct import *im, size_t most, import_fault_fn *fault, void *arg);
 size_t import_faults(const struct import *im); /* told so far */

@@ -14,18 +14,24 @@
 static const struct {
 	const char *name, *labels, *help;
 } counter_table[C_COUNT] = {
-	[C_IN_DOUBT] = { "in_doubt_total", NULL, "Messages sent once more after the duplicate window of the peer had passed" },
-	[C_HOLD_DROPPED] = { "queue_dropped_total", "reason=\"hold\"", "Notifications given up while a server was away" },
+	[C_IN_DOUBT] = { "in_doubt_total", NULL,
+			 "Messages sent once more after the duplicate window of the peer had passed" },
+	[C_HOLD_DROPPED] = { "queue_dropped_total", "reason=\"hold\"",
+			     "Notifications given up while a server was away" },
 	[C_LATE] = { "late_answers_total", NULL, "Answers that came after the asker had been told an error" },
-	[C_NORTH_BAD] = { "north_rejected_total", NULL, "Messages from servers that were malformed or answered nothing" },
+	[C_NORTH_BAD] = { "north_rejected_total", NULL,
+			  "Messages from servers that were malformed or answered nothing" },
 	[C_NORTH_DUPLICATE] = { "north_duplicates_total", NULL, "Duplicates from servers" },
 	[C_OBSERVE_RST] = { "observe_reset_total", NULL, "Observations ended by a RST of the server" },
 	[C_IDENTITY] = { "identity_rejected_total", NULL, "Registrations refused for their endpoint name" },
 	[C_TOO_BIG] = { "too_big_total", NULL, "Messages that did not fit the link" },
 	[C_DOWN_OK] = { "downlink_delivered_total", NULL, "Units that the network reported as delivered" },
-	[C_RULE_MADE] = { "provisioned_total", "result=\"made\"", "Unknown identities that match a rule, by what became of them" },
-	[C_RULE_LATER] = { "provisioned_total", "result=\"later\"", "Unknown identities that match a rule, by what became of them" },
-	[C_RULE_REFUSED] = { "provisioned_total", "result=\"refused\"", "Unknown identities that match a rule, by what became of them" },
+	[C_RULE_MADE] = { "provisioned_total", "result=\"made\"",
+			  "Unknown identities that match a rule, by what became of them" },
+	[C_RULE_LATER] = { "provisioned_total", "result=\"later\"",
+			   "Unknown identities that match a rule, by what became of them" },
+	[C_RULE_REFUSED] = { "provisioned_total", "result=\"refused\"",
+			     "Unknown identities that match a rule, by what became of them" },
 	[C_DOWN_FAILED] = { "downlink_failed_total", NULL, "Units that the network reported as failed" },
 };
 
@@ -43,11 +49,11 @@ static void census(struct sessions *s)
 	s->census_ms = now ? now : 1;
 }
 
-#define GAUGE_OF_STATE(name, state)                                                                                    \
-	static double name(void *arg)                                                                                  \
-	{                                                                                                              \
-		census(arg);                                                                                           \
-		return (double)((struct sessions *)arg)->census[state];                                                \
+#define GAUGE_OF_STATE(name, state)                                     \
+	static double name(void *arg)                                   \
+	{                                                               \
+		census(arg);                                            \
+		return (double)((struct sessions *)arg)->census[state]; \
 	}
 GAUGE_OF_STATE(gauge_unknown, DEVICE_UNKNOWN)
 GAUGE_OF_STATE(gauge_registered, DEVICE_REGISTERED)
@@ -95,7 +101,8 @@ static void open_metrics(struct sessions *s)
 	struct metrics *m = s->env.metrics;
 
 	for (size_t i = 0; i < C_COUNT; i++)
-		s->counters[i] = metrics_counter(m, counter_table[i].name, counter_table[i].labels, counter_table[i].help);
+		s->counters[i] = metrics_counter(m, counter_table[i].name, counter_table[i].labels,
+						 counter_table[i].help);
 	for (size_t i = 0; i < sizeof gauge_table / sizeof *gauge_table; i++)
 		metrics_gauge(m, gauge_table[i].name, gauge_table[i].labels, gauge_table[i].help, gauge_table[i].fn, s);
 }
@@ -197,7 +204,7 @@ int table_add(struct sessions *s, struct device *d)
 	if (s->table_n == s->table_size && s->gaps > s->table_n / 2)
 		close_gaps(s);
 	if (s->table_n == s->table_size) {
-		size_t size = s->table_size ? s->table_size + s->table_size / 2 : 16;
+		size_t size = s->table_size + s->table_size / 4 + 16;
 		struct device **grown = realloc(s->table, size * sizeof(struct device *));
 
 		if (!grown)

@@ -27,6 +27,7 @@
 #include "control/inside.h"
 #include "link/link.h"
 #include "north/north.h"
+#include "session/provision.h"
 #include "session/session.h"
 
 struct device {
@@ -37,6 +38,28 @@ struct device {
 struct sessions {
 	struct device *devices;
 	size_t n;
+	struct import *import; /* the one that is open */
+	struct timers *timers;
+	size_t added, removed; /* records that came by commits, and that went */
+	int commit_err;        /* what the next commit comes to */
+};
+
+/* An import that takes everything but names that begin with "bad", and finds those that begin with "taken" only in the check. */
+struct import {
+	struct sessions *s;
+	char names[512][32];
+	unsigned lines[512];
+	size_t n, checked, faults;
+	bool committed, closed;
+	void (*done)(void *arg, int err);
+	void *arg;
+	struct timer timer;
+};
+struct removal {
+	struct timer timer;
+	struct sessions *s;
+	removal_fn *fn;
+	void *arg;
 };
 
 struct north_server {
@@ -70,6 +93,172 @@ void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg)
 {
 	for (size_t i = 0; i < s->n && fn(arg, &s->devices[i]); i++)
 		;
+}
+
+size_t sessions_places(const struct sessions *s)
+{
+	return s->n;
+}
+
+size_t sessions_each_from(const struct sessions *s, size_t place, sessions_each_fn *fn, void *arg)
+{
+	while (place < s->n && fn(arg, &s->devices[place]))
+		place++;
+	return place;
+}
+
+/* ---- imports and removals ---- */
+
+const struct conf_item device_items[] = { { .name = "link", .type = CONF_TYPE_TEXT, .offset = offsetof(struct device_conf, link) },
+					  { .name = "servers", .type = CONF_TYPE_TEXTS, .offset = offsetof(struct device_conf, servers) },
+					  CONF_END };
+
+int import_open(struct import **out, struct sessions *s)
+{
+	if (s->import)
+		return -EBUSY;
+	*out = s->import = calloc(1, sizeof **out);
+	assert_non_null(s->import);
+	s->import->s = s;
+	return 0;
+}
+
+void import_fault(struct import *im, unsigned line, const char *text, import_fault_fn *fault, void *arg)
+{
+	im->faults++;
+	fault(arg, line, text);
+}
+
+bool import_key(struct import *im, const char *key, unsigned line, import_fault_fn *fault, void *arg)
+{
+	if (strcmp(key, "odd") != 0)
+		return true;
+	import_fault(im, line, "odd: unknown key", fault, arg);
+	return false;
+}
+
+int import_add(struct import *im, unsigned line, const struct conf_pair *v, size_t n, import_fault_fn *fault, void *arg)
+{
+	const char *name = "";
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(v[i].key, "name"))
+			name = v[i].value;
+	if (im->checked)
+		return -EPROTO;
+	if (im->n == 512)
+		return -ENOSPC;
+	if (!strncmp(name, "bad", 3)) {
+		import_fault(im, line, "name: bad", fault, arg);
+		return 0;
+	}
+	snprintf(im->names[im->n], sizeof im->names[0], "%s", name);
+	im->lines[im->n++] = line;
+	return 0;
+}
+
+bool import_check(struct import *im, size_t most, import_fault_fn *fault, void *arg)
+{
+	for (; most && im->checked < im->n; most--, im->checked++)
+		if (!strncmp(im->names[im->checked], "taken", 5))
+			import_fault(im, im->lines[im->checked], "name: taken", fault, arg);
+	return im->checked < im->n;
+}
+
+size_t import_faults(const struct import *im)
+{
+	return im->faults;
+}
+
+struct import_result import_result(const struct import *im)
+{
+	return (struct import_result){ .added = im->n };
+}
+
+static inline void import_over(struct import *im)
+{
+	im->s->import = NULL;
+	free(im);
+}
+
+static inline void on_fake_commit(struct timer *t, uint64_t now_ms)
+{
+	struct import *im = container_of(t, struct import, timer);
+	int err = im->s->commit_err;
+
+	(void)now_ms;
+	im->committed = false;
+	im->s->added += err ? 0 : im->n;
+	if (im->closed)
+		import_over(im);
+	else
+		im->done(im->arg, err);
+}
+
+int import_commit(struct import *im, void (*done)(void *arg, int err), void *arg)
+{
+	if (im->faults || im->checked < im->n)
+		return -EINVAL;
+	im->committed = true;
+	im->done = done;
+	im->arg = arg;
+	timer_set(im->s->timers, &im->timer, clock_now_ms() + 1, on_fake_commit);
+	return 0;
+}
+
+void import_close(struct import *im)
+{
+	if (im && im->committed)
+		im->closed = true;
+	else if (im)
+		import_over(im);
+}
+
+static inline void on_fake_removal(struct timer *t, uint64_t now_ms)
+{
+	struct removal *r = container_of(t, struct removal, timer);
+	removal_fn *fn = r->fn;
+	void *arg = r->arg;
+	int err = r->s->commit_err;
+
+	(void)now_ms;
+	free(r);
+	fn(arg, err);
+}
+
+int sessions_remove_record(struct sessions *s, const char *name, struct removal **out, removal_fn *fn, void *arg)
+{
+	if (strcmp(name, "stored") != 0)
+		return sessions_find(s, name) ? -EPERM : -ENOENT;
+	*out = calloc(1, sizeof **out);
+	assert_non_null(*out);
+	**out = (struct removal){ .s = s, .fn = fn, .arg = arg };
+	s->removed++;
+	timer_set(s->timers, &(*out)->timer, clock_now_ms() + 1, on_fake_removal);
+	return 0;
+}
+
+void removal_forget(struct removal *r)
+{
+	if (!r)
+		return;
+	timer_cancel(r->s->timers, &r->timer);
+	free(r);
+}
+
+size_t sessions_records_from(const struct sessions *s, size_t place, records_each_fn *fn, void *arg)
+{
+	for (; place < s->n; place++)
+		if (!fn(arg, s->devices[place].status.conf))
+			return place;
+	return 0;
+}
+
+bool sessions_record_overruled(const struct sessions *s, const char *name, char *why, size_t size)
+{
+	(void)s;
+	snprintf(why, size, "the files have this name");
+	return !strcmp(name, "overruled");
 }
 
 void device_status(const struct device *d, struct device_status *st)
@@ -152,6 +341,7 @@ static inline void world_open(struct world *w)
 	assert_int_equal(metrics_new(&w->metrics), 0);
 	assert_int_equal(alarms_new(&w->alarms, 16), 0);
 	env.loop = w->loop;
+	w->sessions.timers = loop_timers(w->loop);
 	env.metrics = w->metrics;
 	env.alarms = w->alarms;
 	assert_int_equal(control_open(&w->control, &env), 0);

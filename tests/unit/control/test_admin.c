@@ -197,7 +197,7 @@ static void devices_come_in_pages(void **state)
 	json_t *page;
 
 	(void)state;
-	w.sessions = (struct sessions){ devices, 3 };
+	w.sessions = (struct sessions){ .devices = devices, .n = 3 };
 	assert_int_equal(ask("GET", "/api/v1/devices?limit=2", "localhost"), 200);
 	page = json_loads(body(), 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(page, "devices")), 2);

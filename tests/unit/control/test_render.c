@@ -147,7 +147,7 @@ static void pages_follow_each_other_until_the_last(void **state)
 	(void)state;
 	for (size_t i = 0; i < 5; i++)
 		devices[i].status.name = names[i];
-	w.sessions = (struct sessions){ devices, 5 };
+	w.sessions = (struct sessions){ .devices = devices, .n = 5 };
 	for (bool more = true; more; pages++) {
 		json_t *page = render_devices(w.control, from, 2), *list = json_object_get(page, "devices");
 
@@ -168,7 +168,7 @@ static void a_full_last_page_has_no_next(void **state)
 	json_t *page;
 
 	(void)state;
-	w.sessions = (struct sessions){ devices, 2 };
+	w.sessions = (struct sessions){ .devices = devices, .n = 2 };
 	page = render_devices(w.control, 0, 2);
 	assert_int_equal(json_array_size(json_object_get(page, "devices")), 2);
 	assert_null(json_object_get(page, "next"));

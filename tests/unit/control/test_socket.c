@@ -112,11 +112,11 @@ static void what_is_no_request_is_told_so(void **state)
 
 static void a_line_without_end_is_cut_off(void **state)
 {
-	static char long_line[5000];
+	static char long_line[70000];
 
 	(void)state;
 	memset(long_line, 'x', sizeof long_line);
-	s = (struct said){ .send = long_line, .len = 4096 };
+	s = (struct said){ .send = long_line, .len = 65536 };
 	talk(w.loop, say, &s);
 	assert_non_null(strstr(s.got, "too long"));
 }
