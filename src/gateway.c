@@ -13,6 +13,7 @@
 #include "control/notify.h"
 #include "control/version.h"
 #include "gateway_parts.h"
+#include "session/provision.h"
 
 #define ALARMS_MAX 1000
 #define DRAIN_MS 5000      /* how long open exchanges may go on after SIGTERM */
@@ -52,14 +53,21 @@ static int open_base(struct gateway *g)
 	return err;
 }
 
+static int open_store(struct gateway *g)
+{
+	const struct store_env env = { g->loop, g->metrics, g->alarms, g->root->gateway.state_dir, &g->root->store };
+
+	return store_open(&g->store, &env);
+}
+
 static int open_sessions(struct gateway *g)
 {
-	const struct sessions_env env = { .timers = loop_timers(g->loop), .metrics = g->metrics, .alarms = g->alarms, .gateway_id = g->id };
+	const struct sessions_env env = { .store = g->store, .timers = loop_timers(g->loop), .metrics = g->metrics, .alarms = g->alarms, .gateway_id = g->id };
 	int err = sessions_new(&g->sessions, &env);
 
 	if (err)
 		return err;
-	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, &g->t8, NULL };
+	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, &g->t8, g->store };
 	g->north_env = (struct north_env){ g->loop, g->metrics, g->alarms, g->key, &session_north_events, g->sessions };
 	return north_open(&g->north, &g->root->north, &g->north_env);
 }
@@ -102,6 +110,8 @@ static int open_all(struct gateway *g)
 	if (!err)
 		err = open_base(g);
 	if (!err)
+		err = open_store(g);
+	if (!err)
 		err = open_sessions(g);
 	if (!err)
 		err = opened_init(&g->open, g->root);
@@ -111,6 +121,10 @@ static int open_all(struct gateway *g)
 		err = open_links(g);
 	if (!err)
 		err = opened_configure(g, &g->open, g->root, &change);
+	if (!err)
+		err = sessions_restore_records(g->sessions);
+	if (!err)
+		err = sessions_restore(g->sessions);
 	return err ? err : open_control(g);
 }
 
@@ -204,9 +218,12 @@ void gateway_close(struct gateway *g)
 	if (!g)
 		return;
 	control_close(g->control);
+	if (g->sessions)
+		sessions_save(g->sessions);
 	sessions_free(g->sessions);
 	opened_close(&g->open, NULL, true);
 	north_close(g->north);
+	store_close(g->store);
 	alarms_free(g->alarms);
 	metrics_free(g->metrics);
 	loop_free(g->loop);

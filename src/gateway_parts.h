@@ -26,6 +26,7 @@ struct gateway {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct alarms *alarms;
+	struct store *store;
 	struct sessions *sessions;
 	struct north *north;
 	struct control *control;

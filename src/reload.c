@@ -201,6 +201,7 @@ static void swap_in(struct gateway *g, struct plan *p)
 	(void)opened_configure(g, &p->new, p->root, &change);
 	g->open = p->new;
 	opened_close(&old, &g->open, false);
+	store_set_conf(g->store, &p->root->store);
 	conf_free(g->conf);
 	g->conf = p->conf;
 	g->root = p->root;

@@ -10,7 +10,7 @@ static const struct conf_item root_items[] = {
 	CONF_GROUP(R, admin, admin_items, .help = "metrics, health and status for this machine"),
 	CONF_GROUP(R, log, log_items, .help = "lines on standard error"),
 	CONF_GROUP(R, north, north_items, .reload = CONF_RESTART, .help = "sockets towards servers"),
-	CONF_LATER("store", .help = "what survives a restart"),
+	CONF_GROUP(R, store, store_items, .help = "what survives a restart: journal and state in gateway.state_dir"),
 	CONF_LIST(R, links, link_items, struct link_conf, .variants = link_variants, .help = "where devices are reached"),
 	CONF_LIST(R, servers, server_items, struct server_conf, .help = "LwM2M servers"),
 	CONF_LIST(R, profiles, profile_items, struct profile_conf, .help = "what kinds of device there are"),

@@ -7,12 +7,14 @@
 #include "link/link.h"
 #include "north/north.h"
 #include "session/conf.h"
+#include "store/store.h"
 
 struct root_conf {
 	struct gateway_conf gateway;
 	struct admin_conf admin;
 	struct log_conf log;
 	struct north_conf north;
+	struct store_conf store;
 	struct conf_list links, servers, profiles, devices, rules;
 };
 

@@ -28,7 +28,7 @@ void clock_tick(void)
 {
 	if (cache.faked)
 		return;
-	cache.now_ms = read_ms(CLOCK_BOOTTIME);
+	cache.now_ms = CLOCK_BASE_MS + read_ms(CLOCK_BOOTTIME);
 	cache.read = true;
 }
 

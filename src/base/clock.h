@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What clock_now_ms() has over CLOCK_BOOTTIME: times before this boot can be told too, for what is restored. */
+#define CLOCK_BASE_MS (1ull << 40)
 uint64_t clock_now_ms(void);  /* since boot; the loop caches it per pass, see clock_tick() */
 uint64_t clock_wall_ms(void); /* Unix time in milliseconds */
 

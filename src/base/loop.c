@@ -254,8 +254,9 @@ static void run_hooks(struct loop *l)
 
 static void arm(struct loop *l, uint64_t at_ms)
 {
+	uint64_t boot_ms = at_ms > CLOCK_BASE_MS ? at_ms - CLOCK_BASE_MS : 1;
 	const struct itimerspec t = {
-		.it_value = { .tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000) * 1000000 },
+		.it_value = { .tv_sec = (time_t)(boot_ms / 1000), .tv_nsec = (long)(boot_ms % 1000) * 1000000 },
 	};
 
 	if (l->armed_ms && l->armed_ms <= at_ms)

@@ -208,3 +208,33 @@ void coap_peer_settled(struct coap_peer *p, uint16_t mid, const uint8_t *token, 
 	if (s->state == ENTRY_OPEN)
 		s->state = ENTRY_SILENT;
 }
+
+void coap_peer_unsee(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len)
+{
+	struct seen *s = find(p->dedup, mid);
+
+	if (s && s->token == token_hash(token, token_len))
+		forget(p->shared, s);
+}
+
+void coap_peer_restore_seen(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, bool con, uint64_t at_ms, const uint8_t *data,
+			    size_t len, bool final)
+{
+	struct coap_msg m = { .type = con ? COAP_CON : COAP_NON, .mid = mid, .token_len = (uint8_t)token_len };
+	const uint8_t *answer;
+	size_t answer_len;
+	struct seen *s = find(p->dedup, mid);
+
+	if (s && s->at_ms > at_ms) /* the id was used again since */
+		return;
+	memcpy(m.token, token, token_len);
+	if (coap_peer_seen(p, &m, at_ms, &answer, &answer_len) != COAP_SEEN_NEW)
+		return;
+	if (len)
+		coap_peer_answered(p, mid, token, token_len, data, len, final);
+	else if (final)
+		coap_peer_settled(p, mid, token, token_len);
+	s = find(p->dedup, mid);
+	if (s)
+		s->at_ms = at_ms ? at_ms : 1;
+}

@@ -2,8 +2,8 @@
 /* peer.c - retransmission, order and NSTART of one leg
  *
  * One list per peer: those that hold a place (in flight, paused, silent) stand before those that wait. A place is given
- * back only when its tx is taken out, so a message that found nobody keeps everything behind it in order. Answers stand
- * in no queue: they belong to an exchange that is open already.
+ * back only when its tx is taken out, so a message that found nobody keeps everything behind it in order. Answers hold
+ * no place, since they belong to an exchange that is open already; they are queued only while the owner lets none leave.
  */
 #include "coap/peer.h"
 
@@ -41,11 +41,41 @@ void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const 
 {
 	*p = (struct coap_peer){ .ops = ops, .params = params, .shared = shared };
 	random_bytes(&p->next_mid, sizeof p->next_mid);
+	p->mid_limit = p->next_mid;
 }
+
+#define MID_RESERVE 512 /* ids reserved at once */
+#define MID_MARGIN 256  /* left when the next reservation is asked for */
 
 uint16_t coap_peer_mid(struct coap_peer *p)
 {
+	if ((uint16_t)(p->mid_limit - p->next_mid) <= MID_MARGIN)
+		p->mids_low = true;
 	return p->next_mid++;
+}
+
+uint16_t coap_peer_reserve(struct coap_peer *p)
+{
+	p->mid_limit = (uint16_t)(p->next_mid + MID_RESERVE);
+	p->mids_low = false;
+	return p->mid_limit;
+}
+
+void coap_peer_restore_mid(struct coap_peer *p, uint16_t limit)
+{
+	p->next_mid = limit;
+	p->mid_limit = limit;
+	p->mids_low = true;
+}
+
+void coap_peer_skip_mid(struct coap_peer *p, uint16_t mid)
+{
+	if ((uint16_t)(mid - p->next_mid) >= 0x8000)
+		return; /* behind already */
+	p->next_mid = (uint16_t)(mid + 1);
+	if ((uint16_t)(p->mid_limit - p->next_mid) > MID_RESERVE)
+		p->mid_limit = p->next_mid;
+	p->mids_low = true;
 }
 
 int coap_tx_set(struct coap_tx *tx, const uint8_t *data, size_t len, enum coap_tx_class klass)
@@ -195,14 +225,22 @@ static void transmit(struct coap_tx *tx, uint64_t now_ms)
 static void begin_cycle(struct coap_tx *tx, uint64_t now_ms)
 {
 	tx->retries = 0;
+	tx->put_off = false;
 	tx->timeout_ms = first_timeout(tx->peer->params);
 	timer_cancel(tx->peer->shared->timers, &tx->timer);
 	transmit(tx, now_ms);
 }
 
-static bool may_leave(const struct coap_peer *p, const struct coap_tx *tx)
+static bool is_let(struct coap_peer *p, struct coap_tx *tx)
 {
-	return tx->con ? p->active < p->params->nstart : !p->stuck && !p->away;
+	return !p->ops->may_leave || p->ops->may_leave(p, tx);
+}
+
+static bool may_leave(struct coap_peer *p, struct coap_tx *tx)
+{
+	bool turn = tx->klass == COAP_TX_ANSWER || (tx->con ? p->active < p->params->nstart : !p->stuck && !p->away);
+
+	return turn && is_let(p, tx);
 }
 
 /* A message that fails at once is taken out by its owner, which comes back here: the first call goes on for all. */
@@ -246,9 +284,16 @@ static void on_tx_timer(struct timer *t, uint64_t now_ms)
 	transmit(tx, now_ms);
 }
 
+static bool answers_wait(const struct coap_peer *p)
+{
+	const struct coap_tx *tx = first_queued(p);
+
+	return tx && tx->klass == COAP_TX_ANSWER;
+}
+
 void coap_tx_submit(struct coap_peer *p, struct coap_tx *tx, uint64_t now_ms)
 {
-	if (tx->klass == COAP_TX_ANSWER) {
+	if (tx->klass == COAP_TX_ANSWER && !answers_wait(p) && is_let(p, tx)) {
 		insert_after(p, NULL, tx);
 		begin_cycle(tx, now_ms);
 		return;
@@ -277,6 +322,7 @@ void coap_tx_pause(struct coap_tx *tx, uint64_t at_ms, bool on_contact)
 	timer_cancel(tx->peer->shared->timers, &tx->timer);
 	set_state(tx, COAP_TX_PAUSED);
 	tx->on_contact = on_contact;
+	tx->put_off = false;
 	if (at_ms)
 		timer_set(tx->peer->shared->timers, &tx->timer, at_ms, on_tx_timer);
 }
@@ -298,14 +344,30 @@ void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms)
 
 #define STUCK_MOST 160 /* the largest NSTART, and an answer for each open exchange */
 
-/* Sending one may take it, or any other, out of the list, so what is to go is noted first and looked up again. */
-static void go_all(struct coap_peer *p, uint64_t now_ms, bool contact_only)
+typedef bool go_fn(const struct coap_tx *tx);
+
+static bool is_heard(const struct coap_tx *tx)
+{
+	return tx->state == COAP_TX_PAUSED && tx->on_contact;
+}
+
+static bool is_put_off(const struct coap_tx *tx)
+{
+	return tx->state == COAP_TX_PAUSED && tx->put_off;
+}
+
+/* Sending one may take it, or any other, out of the list, so what is to go is noted first and looked up again. Answers go
+ * first; they stand in the list with the latest at its head. */
+static void go_all(struct coap_peer *p, uint64_t now_ms, go_fn *wanted)
 {
 	struct coap_tx *list[STUCK_MOST];
 	size_t n = 0;
 
+	for (struct coap_tx *tx = p->tail; tx && n < sizeof list / sizeof *list; tx = tx->prev)
+		if (tx->klass == COAP_TX_ANSWER && wanted(tx))
+			list[n++] = tx;
 	for (struct coap_tx *tx = p->head; tx && n < sizeof list / sizeof *list; tx = tx->next)
-		if (is_stuck(tx) && (!contact_only || (tx->state == COAP_TX_PAUSED && tx->on_contact)))
+		if (tx->klass != COAP_TX_ANSWER && wanted(tx))
 			list[n++] = tx;
 	for (size_t i = 0; i < n; i++) {
 		struct coap_tx *tx = p->head;
@@ -320,7 +382,15 @@ static void go_all(struct coap_peer *p, uint64_t now_ms, bool contact_only)
 void coap_peer_contact(struct coap_peer *p, uint64_t now_ms)
 {
 	if (p->head)
-		go_all(p, now_ms, true);
+		go_all(p, now_ms, is_heard);
+}
+
+void coap_peer_retry(struct coap_peer *p, uint64_t now_ms)
+{
+	if (!p->head)
+		return;
+	go_all(p, now_ms, is_put_off);
+	send_queued(p, now_ms);
 }
 
 void coap_peer_resume(struct coap_peer *p, uint64_t now_ms)
@@ -328,7 +398,7 @@ void coap_peer_resume(struct coap_peer *p, uint64_t now_ms)
 	p->away = false;
 	if (!p->head)
 		return;
-	go_all(p, now_ms, false);
+	go_all(p, now_ms, is_stuck);
 	send_queued(p, now_ms);
 }
 

@@ -40,7 +40,7 @@ enum coap_tx_state {
 	COAP_TX_PAUSED, /* the transport said to wait; the timer runs when there is a time to try again */
 	COAP_TX_SILENT, /* retransmissions used up; keeps its place until the owner takes it out or revives it */
 };
-/* Answers never wait; requests before bulk, each in order. */
+/* Answers wait for nothing but the owner's leave; requests before bulk, each in order. */
 enum coap_tx_class { COAP_TX_ANSWER, COAP_TX_REQUEST, COAP_TX_BULK };
 
 /* One message that may have to be sent again. The owner embeds it. */
@@ -61,6 +61,8 @@ struct coap_tx {
 	uint8_t kind;      /* the owner's: what holds this tx */
 	bool con;
 	bool on_contact; /* while paused: coap_peer_contact() lets it go at once */
+	bool put_off;    /* set by the owner's send together with a pause without a time: coap_peer_retry() sends it */
+	bool counted;    /* the owner's: that it had to wait is counted */
 };
 
 struct coap_peer_ops {
@@ -72,6 +74,9 @@ struct coap_peer_ops {
 	void (*failed)(struct coap_peer *p, struct coap_tx *tx, int err);
 	/* A NON has left; it is out of the peer and the owner's again. */
 	void (*gone)(struct coap_peer *p, struct coap_tx *tx);
+	/* May tx leave for the first time now? false: it and all behind it stay where they are until coap_peer_retry(), or until
+	 * something else gets moving. NULL: always. */
+	bool (*may_leave)(struct coap_peer *p, struct coap_tx *tx);
 };
 
 struct coap_dedup;
@@ -83,14 +88,20 @@ struct coap_peer {
 	struct coap_dedup *dedup;           /* owned; NULL while nothing is remembered */
 	uint32_t queued; /* in the list in all */
 	uint16_t next_mid;
+	uint16_t mid_limit; /* ids up to this one, exclusive, are reserved; after a restart the next one is at or behind it */
 	uint8_t active;  /* CON that hold one of the NSTART places */
 	uint8_t stuck;   /* of these, PAUSED or SILENT */
 	bool sending;    /* the queue is being sent from */
+	bool mids_low;   /* the reserve is nearly used up: coap_peer_reserve() is due */
 	bool away;       /* the owner's: nobody is there to hear a NON, so it waits, and what is behind it; coap_peer_resume() ends it */
 };
 void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared);
 void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out before */
 uint16_t coap_peer_mid(struct coap_peer *p); /* the next message id; the first is random */
+/* Ids must not repeat over a restart: the owner stores the limit that this returns well before it is reached. */
+uint16_t coap_peer_reserve(struct coap_peer *p);
+void coap_peer_restore_mid(struct coap_peer *p, uint16_t limit); /* of the life before: ids begin there */
+void coap_peer_skip_mid(struct coap_peer *p, uint16_t mid);      /* used in the life before: ids go on behind it */
 
 /* Copies an encoded message (datagram framing) into an idle tx. 0 or -ENOMEM. */
 int coap_tx_set(struct coap_tx *tx, const uint8_t *data, size_t len, enum coap_tx_class klass);
@@ -105,6 +116,7 @@ void coap_tx_go(struct coap_tx *tx, uint64_t now_ms);      /* PAUSED or SILENT: 
 void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms); /* it has only now reached the peer: the timer begins again, nothing is sent */
 void coap_peer_contact(struct coap_peer *p, uint64_t now_ms); /* the peer was heard: what waited for that goes */
 void coap_peer_resume(struct coap_peer *p, uint64_t now_ms);  /* the peer is there again: everything paused or silent goes */
+void coap_peer_retry(struct coap_peer *p, uint64_t now_ms);   /* what send put off goes again, answers first; then the queue, as far as it may leave */
 struct coap_tx *coap_peer_stuck(const struct coap_peer *p);   /* the first CON that is paused or silent, or NULL */
 /* The active tx with that id, or NULL: for ACK and RST. */
 struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid);
@@ -126,6 +138,11 @@ enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *
 /* What duplicates of (mid, token) get from now on; replaces what was kept. final: the exchange is over on this leg and the entry may be
  * evicted. len 0: nothing is ever sent again (NON). */
 void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, const uint8_t *data, size_t len, bool final);
+/* As if (mid, token) had been received at_ms ago in the life before, with what its duplicates get (len 0: nothing). */
+void coap_peer_restore_seen(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, bool con, uint64_t at_ms, const uint8_t *data,
+			    size_t len, bool final);
+/* It was not taken after all: the same message is a new one when it comes again. */
+void coap_peer_unsee(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len);
 /* Nothing more will come for (mid, token): the entry may be evicted, its duplicates get what they got so far. */
 void coap_peer_settled(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len);
 

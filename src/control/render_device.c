@@ -48,6 +48,17 @@ static void add_link_text(json_t *o, const struct device *d)
 	json_decref(more);
 }
 
+static json_t *rate_of(const struct device_status *st)
+{
+	json_t *o = json_object();
+
+	render_set_uint(o, "limit", st->rate_limit);
+	render_set_uint(o, "window_s", st->rate_window_s);
+	render_set_uint(o, "used", st->rate_used);
+	render_set_text(o, "origin", "profile");
+	return o;
+}
+
 static json_t *link_of(const struct device *d, const struct device_status *st)
 {
 	json_t *o = json_object();
@@ -55,8 +66,11 @@ static json_t *link_of(const struct device *d, const struct device_status *st)
 	render_set_text(o, "name", st->link);
 	render_set_time(o, "last_up", st->last_up_wall_ms);
 	render_set_time(o, "last_down", st->last_down_wall_ms);
+	render_set_time(o, "awake_until", st->awake_until_wall_ms);
 	render_set_uint(o, "mtu", st->mtu);
 	render_set_text(o, "mtu_origin", st->mtu_origin);
+	if (st->rate)
+		json_object_set_new(o, "rate", rate_of(st));
 	add_link_text(o, d);
 	return o;
 }
@@ -113,6 +127,8 @@ json_t *render_device(const struct device *d)
 	json_object_set_new(o, "link", link_of(d, &st));
 	json_object_set_new(o, "servers", servers_of(&st));
 	render_set_uint(queue, "depth", st.queue);
+	if (st.queue)
+		render_set_uint(queue, "oldest_s", st.queue_oldest_s);
 	json_object_set_new(o, "queue", queue);
 	render_set_uint(o, "exchanges", st.exchanges);
 	render_set_uint(o, "units_up", st.units_up);

@@ -56,6 +56,13 @@ const struct link_ops *link_ops_of(const struct link_conf *conf)
 	return conf->type >= 0 && conf->type < LINK_TYPE_COUNT ? kinds[conf->type] : NULL;
 }
 
+void links_end(const struct link_env *env)
+{
+	for (int k = 0; k < LINK_TYPE_COUNT; k++)
+		if (kinds[k] && kinds[k]->end)
+			kinds[k]->end(env);
+}
+
 void link_init(struct link *l, const struct link_ops *ops, const struct link_conf *conf, const struct link_env *env)
 {
 	char peer[320], labels[400];

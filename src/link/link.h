@@ -65,6 +65,8 @@ struct link_down {
 	int16_t port_ue, port_scef; /* RDS ports; -1: none */
 	uint64_t key;          /* the caller's name for the unit that still means the same after a restart; 0: none. What the network keeps at
 				* the end of the process is remembered by it, and asked about at the start after it */
+	int64_t maximum_latency_s; /* how long the network may keep it for a sleeper: 0 not at all; -1 as the link is configured. Above 0 a time that
+				    * the link is configured with comes first */
 };
 enum link_down_state {
 	LINK_DOWN_SENT,      /* left; nothing more will be known */
@@ -176,9 +178,12 @@ struct link_ops {
 	 */
 	int (*send)(struct link_dev *d, const struct link_down *how, const uint8_t *data, size_t len);
 	void (*cancel)(struct link_dev *d, uint32_t id); /* no longer wanted: taken back where that is possible; no event after it */
+	void (*cancel_key)(struct link_dev *d, uint64_t key); /* the same for a unit of a life before this one; may be NULL: nothing is remembered */
 	void (*status)(const struct link *l, struct link_status *st);
 	size_t (*describe)(const struct link_dev *d, char *buf, size_t size); /* what a person may want to know of the device here; JSON members without braces, may be 0 */
-	void (*close)(struct link *l, bool stop); /* stop: the process ends, configurations at the peer stay; NULL link is fine */
+	void (*close)(struct link *l, bool stop); /* stop: the process ends, configurations at the peer stay; else what detach(gone) has begun is finished
+						   * behind the scenes, for some seconds; env has to live on. NULL link is fine */
+	void (*end)(const struct link_env *env);  /* the process ends, all links are closed: what is unfinished is dropped. May be NULL */
 };
 
 /* First member of every kind's struct link. */
@@ -196,6 +201,7 @@ struct link_dev_base {         /* first member of every kind's struct link_dev *
 };
 
 extern const struct link_ops link_t8_ops, link_udp_ops;
+void links_end(const struct link_env *env); /* end() of every kind; before the loop is freed */
 extern const char *const link_type_words[];            /* "t8", "modem", "serial", "udp", NULL */
 extern const struct conf_item link_items[];            /* common keys, with type */
 extern const struct conf_variant link_variants[];

@@ -20,6 +20,14 @@ void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid)
 	assoc_send(a, m, sizeof m);
 }
 
+void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len)
+{
+	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+
+	assoc_send(a, ack, sizeof ack);
+	coap_peer_answered(&a->peer, mid, token, token_len, ack, sizeof ack, true);
+}
+
 static struct assoc *assoc_of_peer(struct coap_peer *p)
 {
 	return container_of(p, struct assoc, peer);
@@ -28,12 +36,16 @@ static struct assoc *assoc_of_peer(struct coap_peer *p)
 /* The duplicate window at the server is over: a message sent again is a new one to it (INTERFACE 4, "in doubt"). */
 static bool is_stale(const struct assoc *a, const struct coap_tx *tx)
 {
-	return clock_now_ms() - tx->first_ms >= coap_exchange_lifetime_ms(&a->srv->params);
+	const struct coap_params *p = &a->srv->params;
+
+	return clock_now_ms() - tx->first_ms >= (tx->con ? coap_exchange_lifetime_ms(p) : coap_non_lifetime_ms(p));
 }
 
 /* Whether it may go to the server once more as another message. */
 static bool may_renew(const struct coap_tx *tx)
 {
+	if (!tx->con) /* at most once */
+		return false;
 	if (tx->kind == TX_NOTE)
 		return !container_of(tx, const struct note, tx)->oscore;
 	if (tx->kind == TX_REQUEST) {
@@ -52,6 +64,7 @@ static void renew(struct assoc *a, struct coap_tx *tx)
 	tx->first_ms = clock_now_ms();
 	if (tx->kind == TX_REQUEST)
 		container_of(tx, struct exchange, tx)->in_doubt = true;
+	keep_renewed(tx);
 	count(a->dev->all, C_IN_DOUBT);
 }
 
@@ -66,7 +79,11 @@ static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 			return -ETIMEDOUT;
 		renew(a, tx);
 	}
+	if (keep_departs(a, tx, again))
+		return -EAGAIN;
 	err = north_assoc_send(a->north, tx->data, tx->len);
+	if (err == -ENOTCONN && !again)
+		keep_stayed(a, tx);
 	return err == -EAGAIN ? 0 : err;
 }
 
@@ -125,24 +142,42 @@ static void north_gone(struct coap_peer *p, struct coap_tx *tx)
 		exchange_departed(container_of(tx, struct exchange, tx));
 }
 
-const struct coap_peer_ops assoc_peer_ops = { north_send, north_failed, north_gone };
+const struct coap_peer_ops assoc_peer_ops = { .send = north_send, .failed = north_failed, .gone = north_gone };
 
-struct assoc *assoc_get(struct device *d, struct server *srv)
+struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port)
 {
 	struct assoc *a = d->assocs;
-	int err;
 
 	while (a && a->srv != srv)
 		a = a->next;
 	if (a)
 		return a;
-	a = calloc(1, sizeof *a);
+	a = assoc_open(d, srv, port);
+	if (a)
+		device_touch(d);
+	return a;
+}
+
+struct assoc *assoc_get(struct device *d, struct server *srv)
+{
+	return assoc_get_at(d, srv, 0);
+}
+
+struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port)
+{
+	struct assoc *a = calloc(1, sizeof *a);
+	int err;
+
 	if (!a)
 		return NULL;
 	a->dev = d;
 	a->srv = srv;
 	coap_peer_init(&a->peer, &assoc_peer_ops, &srv->params, &d->all->shared);
-	err = north_assoc_open(&a->north, srv->north, d->conf->head.name, 0, a);
+	err = north_assoc_open(&a->north, srv->north, d->conf->head.name, port, a);
+	if (err && port) { /* somebody took it while the daemon was down */
+		log_ev(LOG_WARNING, ROOM, "assoc.port_taken", LF_STR("dev", d->conf->head.name), LF_UINT("port", port));
+		err = north_assoc_open(&a->north, srv->north, d->conf->head.name, 0, a);
+	}
 	if (err) {
 		log_ev(LOG_WARNING, ROOM, "assoc.failed", LF_STR("dev", d->conf->head.name),
 		       LF_STR("server", srv->conf->head.name), LF_STR("reason", strerror(-err)));
@@ -172,17 +207,20 @@ static void end_exchanges(struct exchange *x, const struct assoc *a)
 void assoc_close(struct assoc *a)
 {
 	static const struct coap_params nothing_leaves = { .nstart = 0 };
-	struct coap_tx *tx;
 
+	a->closing = true;
 	assoc_clear_silent(a);
 	a->peer.params = &nothing_leaves;
 	a->peer.away = true;
 	relations_drop(a);
 	end_exchanges(a->dev->up, a);
 	end_exchanges(a->dev->down, a);
-	while ((tx = a->peer.head)) { /* only notifications are left */
-		coap_tx_remove(tx, clock_now_ms());
-		note_free(container_of(tx, struct note, tx));
+	block_forget(a);
+	while (a->notes) {
+		struct note *n = a->notes;
+
+		coap_tx_remove(&n->tx, clock_now_ms());
+		note_free(n);
 	}
 	coap_peer_fini(&a->peer);
 	north_assoc_close(a->north);

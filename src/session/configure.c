@@ -171,6 +171,7 @@ void device_take(struct device *d)
 		device_forget_ep(holder);
 	d->profile = find_profile(d->all, c->profile);
 	d->south.params = &d->profile->params;
+	budget_configure(d);
 	(void)device_index_ep(d);
 	close_assocs(d);
 }
@@ -316,6 +317,7 @@ static int order_devices(struct sessions *s, struct device **fresh, const struct
 			(void)table_add(s, old[i]);
 	free(old);
 	table_shrink(s);
+	expire_restart(s);
 	return err;
 }
 

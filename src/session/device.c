@@ -81,8 +81,12 @@ bool device_within_quota(struct device *d)
 {
 	uint64_t now_us = clock_now_ms() * 1000, at = d->quota_us > now_us ? d->quota_us : now_us;
 
-	if (at - now_us > 60000000u - d->profile->quota_step_us)
+	if (at - now_us > 60000000u - d->profile->quota_step_us) {
+		quota_bites(d, true, "more units than quota_units_per_min come up");
 		return false;
+	}
+	if (at == now_us)
+		quota_eases(d, true);
 	d->quota_us = at + d->profile->quota_step_us;
 	return true;
 }
@@ -100,12 +104,21 @@ static void note_down(struct device *d)
 	d->last_down_wall_ms = clock_wall_ms();
 }
 
-void device_send(struct device *d, const uint8_t *data, size_t len)
+void device_put(struct device *d, const uint8_t *data, size_t len)
 {
 	struct link_down how = down_of(LINK_ANSWER);
 
-	if (d->at && d->link->ops->send(d->at, &how, data, len) == 0)
-		note_down(d);
+	how.maximum_latency_s = gate_latency_s(d, NULL);
+	if (!d->at || d->link->ops->send(d->at, &how, data, len) != 0)
+		return;
+	note_down(d);
+	gate_sent(d, false);
+}
+
+void device_send(struct device *d, const uint8_t *data, size_t len)
+{
+	if (gate_lets_unit(d, data, len))
+		device_put(d, data, len);
 }
 
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid)
@@ -113,6 +126,14 @@ void device_send_empty(struct device *d, enum coap_type type, uint16_t mid)
 	const uint8_t m[4] = { (uint8_t)(1 << 6 | type << 4), 0, (uint8_t)(mid >> 8), (uint8_t)mid };
 
 	device_send(d, m, sizeof m);
+}
+
+void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t token_len)
+{
+	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+
+	device_send(d, ack, sizeof ack);
+	coap_peer_answered(&d->south, mid, token, token_len, ack, sizeof ack, true);
 }
 
 static struct device *device_of_peer(struct coap_peer *p)
@@ -127,10 +148,34 @@ static uint32_t tx_id(struct device *d, struct coap_tx *tx)
 	return tx->id;
 }
 
+/* What is possibly sent must be known to be so after a restart: the journal says it first. */
+static bool waits_for_journal(struct coap_tx *tx)
+{
+	struct exchange *x = container_of(tx, struct exchange, tx);
+
+	if (tx->kind != TX_REQUEST || !x->kept.id || (x->leaving && !x->kept.waiting))
+		return false;
+	if (!x->kept.waiting)
+		keep_leaving(x);
+	coap_tx_pause(tx, 0, false);
+	return true;
+}
+
+static enum link_class class_of(const struct coap_tx *tx)
+{
+	return tx->kind == TX_ANSWER ? LINK_ANSWER : tx->klass == COAP_TX_BULK ? LINK_BULK : LINK_REQUEST;
+}
+
+/* The duplicate window of the device is over (INTERFACE 4, "in doubt"). */
+static bool is_stale(const struct device *d, const struct coap_tx *tx)
+{
+	return clock_now_ms() - tx->first_ms >= coap_exchange_lifetime_ms(&d->profile->params);
+}
+
 static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 {
 	struct device *d = device_of_peer(p);
-	struct link_down how = down_of(tx->kind == TX_ANSWER ? LINK_ANSWER : LINK_REQUEST);
+	struct link_down how = down_of(class_of(tx));
 	int err;
 
 	if (!d->at)
@@ -141,14 +186,31 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 		how.deadline_ms = container_of(tx, struct exchange, tx)->deadline_ms;
 	if (how.deadline_ms && how.deadline_ms <= clock_now_ms())
 		return -ETIMEDOUT; /* its turn came when nobody waits for it any more */
+	if (!gate_lets(d, tx, !again)) {
+		coap_tx_pause(tx, 0, true);
+		tx->put_off = true;
+		return -EAGAIN;
+	}
+	if (again && is_stale(d, tx)) {
+		if (!gate_renew(d, tx))
+			return -ETIMEDOUT;
+		container_of(tx, struct exchange, tx)->leaving = false; /* to be marked with its new id */
+	}
+	how.maximum_latency_s = gate_latency_s(d, tx);
+	if (waits_for_journal(tx))
+		return -EAGAIN;
 	how.id = tx->con ? tx_id(d, tx) : 0;
 	err = d->link->ops->send(d->at, &how, tx->data, tx->len);
-	if (!err)
+	if (!err) {
 		note_down(d);
-	else if (err == -EAGAIN || err == -ENOTCONN) /* the link may be ready before the device is heard */
+		gate_sent(d, tx->kind != TX_ANSWER);
+	} else if (err == -EAGAIN || err == -ENOTCONN) { /* the link may be ready before the device is heard */
+		if (!again && tx->kind == TX_REQUEST)
+			keep_queued(container_of(tx, struct exchange, tx));
 		coap_tx_pause(tx, clock_now_ms() + RETRY_MS, true);
-	else if (!again)
+	} else if (!again) {
 		tx->id = 0; /* the link has never had it */
+	}
 	return err;
 }
 
@@ -166,6 +228,8 @@ static void south_failed(struct coap_peer *p, struct coap_tx *tx, int err)
 		answer_acked(tx);
 		return;
 	}
+	if (err == -EMSGSIZE && block_shrink(container_of(tx, struct exchange, tx)))
+		return;
 	if (err == -EMSGSIZE)
 		exchange_fail_soon(container_of(tx, struct exchange, tx), COAP_TOO_LARGE);
 	else if (err != -ETIMEDOUT)
@@ -180,7 +244,12 @@ static void south_gone(struct coap_peer *p, struct coap_tx *tx)
 	(void)tx; /* of an exchange, which waits for its answer */
 }
 
-const struct coap_peer_ops device_peer_ops = { south_send, south_failed, south_gone };
+static bool south_may_leave(struct coap_peer *p, struct coap_tx *tx)
+{
+	return gate_lets(device_of_peer(p), tx, true);
+}
+
+const struct coap_peer_ops device_peer_ops = { .send = south_send, .failed = south_failed, .gone = south_gone, .may_leave = south_may_leave };
 
 /* ---- what the link tells of a unit on its way down ---- */
 
@@ -190,18 +259,6 @@ static struct coap_tx *find_tx(const struct device *d, uint32_t id)
 		if (tx->id == id)
 			return tx;
 	return NULL;
-}
-
-/* POST to a resource, without content or with arguments in plain text (LwM2M Transport, Execute). */
-static bool is_execute(const struct exchange *x)
-{
-	struct coap_view v;
-	struct coap_msg m;
-
-	if (coap_parse(&m, x->tx.data, x->tx.len) || m.code != COAP_POST)
-		return false;
-	coap_view(&v, &m, true);
-	return !v.oscore && v.paths == 3 && (!m.payload_len || !v.has_content_format || v.content_format == 0);
 }
 
 /* A time that has passed means now; one network that keeps saying so is asked less and less often. */
@@ -214,20 +271,21 @@ static uint64_t retry_time(struct coap_tx *tx, uint64_t retry_at_ms)
 	return tx->refusals++ ? now + (RETRY_MS << (tx->refusals < 8 ? tx->refusals - 2 : 6)) : now;
 }
 
-/* Not reachable: wait for its time or for the device, unless the profile wants no queue. */
+/* Not reachable: wait for its time or for the device, unless the profile wants no queue of ours. */
 static void on_asleep(struct device *d, struct coap_tx *tx, uint64_t retry_at_ms)
 {
-	d->asleep = true;
-	if (tx->kind != TX_ANSWER) {
-		struct exchange *x = container_of(tx, struct exchange, tx);
-		uint64_t now = clock_now_ms();
+	struct exchange *x = tx->kind == TX_ANSWER ? NULL : container_of(tx, struct exchange, tx);
 
-		if (d->profile->conf->queue == QUEUE_OFF || is_execute(x)) {
-			exchange_fail(x, COAP_UNAVAILABLE, retry_at_ms > now ? (uint32_t)((retry_at_ms - now + 999) / 1000) : 60, "asleep");
-			return;
-		}
+	if (x && (!reach_holds_requests(d) || !gate_may_queue(x))) {
+		reach_asleep(d, retry_at_ms > clock_now_ms() ? retry_at_ms : 0);
+		exchange_fail(x, COAP_UNAVAILABLE, reach_next_contact_s(d, x->assoc), "asleep");
+		return;
 	}
-	coap_tx_pause(tx, retry_time(tx, retry_at_ms), true);
+	retry_at_ms = retry_time(tx, retry_at_ms);
+	reach_asleep(d, retry_at_ms);
+	if (x)
+		keep_queued(x);
+	coap_tx_pause(tx, retry_at_ms, true);
 }
 
 static void on_temporary(struct coap_tx *tx, uint64_t retry_at_ms)
@@ -241,6 +299,8 @@ static void on_temporary(struct coap_tx *tx, uint64_t retry_at_ms)
 	}
 	if (retry_at_ms < now)
 		retry_at_ms = now + (RETRY_MS << (tx->refusals - 1));
+	if (tx->kind == TX_REQUEST)
+		keep_queued(container_of(tx, struct exchange, tx));
 	coap_tx_pause(tx, retry_at_ms, true);
 }
 
@@ -262,6 +322,8 @@ static void on_failed(struct device *d, struct coap_tx *tx, const struct link_do
 		code = COAP_GATEWAY_TIMEOUT;
 		break;
 	case LINK_CAUSE_TOO_LARGE:
+		if (tx->kind == TX_REQUEST && block_shrink(container_of(tx, struct exchange, tx)))
+			return;
 		code = COAP_TOO_LARGE;
 		break;
 	case LINK_CAUSE_BARRED:
@@ -274,6 +336,14 @@ static void on_failed(struct device *d, struct coap_tx *tx, const struct link_do
 		coap_tx_pause(tx, 0, false);
 	else
 		exchange_fail(container_of(tx, struct exchange, tx), code, 0, link_cause_names[ev->cause]);
+}
+
+/* The network says that the device is there. */
+static void device_reached(struct device *d)
+{
+	reach_heard(d);
+	coap_peer_contact(&d->south, clock_now_ms());
+	gate_flush(d);
 }
 
 static void on_link_down(void *arg, struct device *d, const struct link_down_event *ev)
@@ -294,10 +364,12 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 		count(d->all, C_DOWN_OK);
 		if (tx->state == COAP_TX_PAUSED)
 			coap_tx_restart(tx, now);
+		device_reached(d);
 		break;
 	case LINK_DOWN_ACKED:
 		count(d->all, C_DOWN_OK);
 		coap_tx_pause(tx, 0, false); /* confirmed below: only the answer is awaited */
+		device_reached(d);
 		break;
 	case LINK_DOWN_UNSURE:
 		if (tx->state == COAP_TX_PAUSED)
@@ -327,15 +399,16 @@ static void on_link_device(void *arg, struct device *d, const struct link_dev_ev
 	(void)arg;
 	switch (ev->kind) {
 	case LINK_DEV_REACHABLE:
-		d->asleep = false;
-		coap_peer_contact(&d->south, clock_now_ms());
+		device_reached(d);
 		break;
 	case LINK_DEV_ASLEEP:
-		d->asleep = true;
+		reach_asleep(d, ev->until_ms);
+		gate_flush(d);
 		break;
 	case LINK_DEV_MTU:
 		d->link_mtu = ev->value;
 		d->link_mtu_origin = ev->origin;
+		block_fits(d);
 		break;
 	case LINK_DEV_BARRED:
 		d->barred = true;
@@ -357,6 +430,7 @@ const struct link_events session_link_events = { session_uplink, on_link_unknown
 
 void device_detach(struct device *d, bool gone)
 {
+	gate_detach(d);
 	if (d->at)
 		d->link->ops->detach(d->at, gone);
 	d->at = NULL;
@@ -365,15 +439,22 @@ void device_detach(struct device *d, bool gone)
 
 void device_free(struct device *d, bool gone)
 {
+	d->gate.closed = true;
 	while (d->assocs) {
 		struct assoc *a = d->assocs;
 
 		d->assocs = a->next;
 		assoc_close(a);
 	}
+	block_free(d);
 	device_detach(d, gone);
 	device_forget_ep(d);
 	coap_peer_fini(&d->south);
+	gate_free(d);
+	if (gone)
+		device_forget(d);
+	else
+		device_clean(d);
 	if (d->stored)
 		free((void *)(uintptr_t)d->conf);
 	free(d);

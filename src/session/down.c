@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* down.c - a message from a server (DESIGN: life of a downlink) */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -26,10 +27,13 @@ static void refuse_too_large(struct assoc *a, const struct coap_msg *m, size_t o
 	struct coap_builder b;
 	uint8_t buf[16];
 	int szx = coap_block_fit(device_mtu(a->dev), overhead);
+	struct coap_option oscore;
 
 	count(a->dev->all, C_TOO_BIG);
 	log_ev(LOG_WARNING, ROOM, "downlink.too_big", LF_STR("dev", device_name(a->dev)), LF_UINT("payload", m->payload_len),
 	       LF_UINT("mtu", device_mtu(a->dev)));
+	if (coap_option_find(m, COAP_OSCORE, &oscore))
+		block_too_big(a->dev, overhead + m->payload_len);
 	b = (struct coap_builder){ writer_of(buf, sizeof buf), 0 };
 	if (szx >= 0 && m->payload_len)
 		coap_build_uint(&b, COAP_BLOCK1, (uint32_t)szx);
@@ -101,15 +105,30 @@ static bool plan_observe(struct observe_plan *p, struct assoc *a, const struct c
 	return p->rel != NULL;
 }
 
-static long build_south(const struct coap_msg *m, uint16_t mid, const struct observe_plan *p, uint8_t *buf, size_t size)
+static long build_south(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v, uint16_t mid, const struct observe_plan *p,
+			uint8_t *buf, size_t size)
 {
 	struct coap_crossing c = { .request = true };
 	struct coap_builder b;
 
+	block_lower(a, v, &c);
 	coap_build(&b, buf, size, m->type, m->code, mid, p->token, p->token_len);
 	coap_forward_options(&b, m, &c);
 	coap_build_payload(&b, m->payload, m->payload_len);
 	return coap_build_end(&b);
+}
+
+/* Above the MTU: the whole message, which leaves as blocks. *whole is the caller's. Its length, or a negative errno. */
+static long build_whole(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v, uint16_t mid, const struct observe_plan *p,
+			uint8_t **whole)
+{
+	size_t size = COAP_HEADER_MAX + m->options_len + 8 + 1 + m->payload_len;
+	int err = block_admit(a, m, v);
+
+	if (err)
+		return err;
+	*whole = malloc(size);
+	return *whole ? build_south(a, m, v, mid, p, *whole, size) : -ENOMEM;
 }
 
 static void forward_down(struct assoc *a, const struct coap_msg *m, const struct coap_view *v)
@@ -118,26 +137,35 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	size_t mtu = device_mtu(d);
 	struct observe_plan p;
 	struct exchange *x;
-	uint8_t buf[UNIT_MAX];
+	uint8_t buf[UNIT_MAX], *whole = NULL;
+	uint16_t mid;
 	long len;
 
 	if (!plan_observe(&p, a, m, v)) {
 		refuse_down(a, m, COAP_TOO_MANY, "too many observations");
 		return;
 	}
-	len = build_south(m, coap_peer_mid(&d->south), &p, buf, mtu < sizeof buf ? mtu : sizeof buf);
+	mid = coap_peer_mid(&d->south);
+	len = build_south(a, m, v, mid, &p, buf, mtu < sizeof buf ? mtu : sizeof buf);
+	if (len < 0)
+		len = build_whole(a, m, v, mid, &p, &whole);
 	x = len > 0 ? exchange_new(d, a, DOWN, m, v) : NULL;
-	if (!x || coap_tx_set(&x->tx, buf, (size_t)len, COAP_TX_REQUEST)) {
+	if (!x || coap_tx_set(&x->tx, whole ? whole : buf, (size_t)len, gate_class(v))) {
+		free(whole);
 		if (p.made)
 			relation_end(p.rel);
 		if (x)
 			exchange_free(x);
-		if (len > 0)
-			refuse_down(a, m, COAP_UNAVAILABLE, "no memory");
-		else
+		if (len == -EMSGSIZE)
 			refuse_too_large(a, m, m->options_len + COAP_HEADER_MAX + 8);
+		else
+			refuse_down(a, m, COAP_UNAVAILABLE, len == -ENOBUFS ? "too large bodies under way" : "no memory");
 		return;
 	}
+	if (whole)
+		block_hold(x, (size_t)len);
+	free(whole);
+	block_fits(d);
 	memcpy(x->out, p.token, p.token_len);
 	x->out_len = (uint8_t)p.token_len;
 	x->rel = p.rel;
@@ -146,12 +174,22 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	exchange_add(x, exchange_deadline(x, a->srv->conf->patience_s));
 	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code),
 	       LF_UINT("mid", m->mid), LF_UINT("south_mid", x->tx.mid), LF_UINT("len", len));
-	coap_tx_submit(&d->south, &x->tx, clock_now_ms());
+	if (keeps(d))
+		keep_down(x, coap_peer_clear(&d->south) && gate_lets(d, &x->tx, true));
+	else
+		exchange_leave(x);
 }
 
 static bool is_blockwise(const struct coap_view *v)
 {
 	return (v->has_block1 && (coap_block_more(v->block1) || coap_block_num(v->block1))) || (v->has_block2 && coap_block_num(v->block2));
+}
+
+static void refuse_full(struct assoc *a, const struct coap_msg *m)
+{
+	if (!budget_has_room(a->dev))
+		quota_bites(a->dev, false, "the queue is full, and the budget lets nothing go");
+	refuse_down(a, m, COAP_TOO_MANY, "queue full");
 }
 
 static void on_request(struct assoc *a, const struct coap_msg *m)
@@ -166,12 +204,18 @@ static void on_request(struct assoc *a, const struct coap_msg *m)
 	coap_view(&v, m, true);
 	if (v.refuse)
 		refuse_down(a, m, v.refuse, "option");
+	else if (block_check(a, m, &v))
+		refuse_down(a, m, block_check(a, m, &v), "block");
+	else if (keeps(d) && !store_is_usable(d->all->env.store))
+		refuse_down(a, m, COAP_UNAVAILABLE, "store");
 	else if (d->barred || !d->at)
 		refuse_down(a, m, COAP_UNAVAILABLE, "device not attached");
 	else if (d->all->open_up + d->all->open_down >= d->all->env.exchanges_max)
 		refuse_down(a, m, COAP_UNAVAILABLE, "gateway busy");
 	else if (d->downs >= d->profile->conf->queue_max || d->downs == UINT8_MAX)
-		refuse_down(a, m, COAP_TOO_MANY, "queue full");
+		refuse_full(a, m);
+	else if (gate_refuses(a, m, &v))
+		return; /* it has its answer */
 	else if (d->profile->conf->block == BLOCK_REFUSE && is_blockwise(&v))
 		refuse_too_large(a, m, m->options_len + COAP_HEADER_MAX + 8);
 	else
@@ -189,6 +233,17 @@ static void answer_empty(struct assoc *a, const struct coap_msg *m, enum coap_ty
 	coap_peer_answered(&a->peer, m->mid, m->token, m->token_len, e, m->type == COAP_CON ? sizeof e : 0, true);
 }
 
+/* It is acknowledged when it is on disk, where the request is: a restart would ask again, and the server not answer again. */
+static void take_response(struct assoc *a, struct exchange *x, const struct coap_msg *m)
+{
+	bool kept = x->kept.id != 0;
+
+	if (!kept)
+		answer_empty(a, m, COAP_ACK);
+	if (!exchange_response(x, m) && kept)
+		answer_empty(a, m, COAP_ACK);
+}
+
 /* A separate response. One with a token that is not open gets no answer of any kind: it may be a guess. */
 static void on_response(struct assoc *a, const struct coap_msg *m)
 {
@@ -200,9 +255,10 @@ static void on_response(struct assoc *a, const struct coap_msg *m)
 	} else if (x->over) {
 		count(a->dev->all, C_LATE);
 		answer_empty(a, m, COAP_RST);
+	} else if (x->reply) { /* another one is on its way through the journal */
+		coap_peer_unsee(&a->peer, m->mid, m->token, m->token_len);
 	} else {
-		answer_empty(a, m, COAP_ACK);
-		exchange_response(x, m);
+		take_response(a, x, m);
 	}
 }
 

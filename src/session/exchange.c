@@ -170,10 +170,22 @@ static void mark_over(struct exchange *x)
 	if (x->over)
 		return;
 	x->over = true;
+	block_over(x);
 	x->empty_ack_ms = 0;
 	x->dev->overs[x->dir]++;
 	*(x->dir == UP ? &x->dev->ups : &x->dev->downs) -= 1;
 	*(x->dir == UP ? &x->dev->all->open_up : &x->dev->all->open_down) -= 1;
+	gate_over(x);
+	if (x->dir == UP)
+		gate_answered(x->dev);
+}
+
+/* What its duplicates get when it ended without an answer, or with one of its own. */
+static void end_entry(struct exchange *x)
+{
+	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid };
+
+	kept_done(x->dev, &x->kept, ack, x->acked ? sizeof ack : 0);
 }
 
 void exchange_free(struct exchange *x)
@@ -186,6 +198,8 @@ void exchange_free(struct exchange *x)
 	mark_over(x);
 	x->dev->overs[x->dir]--;
 	timer_cancel(s->env.timers, &x->timer);
+	kept_drop(x->dev, &x->kept);
+	end_entry(x);
 	*x->link = x->next;
 	if (x->next)
 		x->next->link = x->link;
@@ -199,7 +213,23 @@ void exchange_free(struct exchange *x)
 		free(x->answer);
 	}
 	free(x->params);
+	free(x->reply);
 	free(x);
+}
+
+void exchange_leave(struct exchange *x)
+{
+	uint64_t now = clock_now_ms();
+
+	if (x->dir == DOWN) {
+		if (!block_leaves(x))
+			coap_tx_submit(&x->dev->south, &x->tx, now);
+		gate_submitted(x);
+		return;
+	}
+	if (!x->tx.con)
+		assoc_wait_for_server(x->assoc);
+	coap_tx_submit(&x->assoc->peer, &x->tx, now);
 }
 
 void answer_acked(struct coap_tx *tx)
@@ -215,7 +245,9 @@ void answer_done(struct coap_tx *tx)
 	struct exchange *x = container_of(tx, struct answer, tx)->x;
 
 	coap_tx_remove(tx, clock_now_ms());
-	if (!x->fail)
+	if (x->fail)
+		end_entry(x);
+	else
 		exchange_free(x);
 }
 
@@ -224,6 +256,8 @@ void answer_done(struct coap_tx *tx)
 /* The type and message id that the answer has on the asker's leg. */
 static void answer_form(struct exchange *x, enum coap_type *type, uint16_t *mid)
 {
+	if (x->dir == UP && x->acked && gate_take_back(x->dev, x->ask_mid))
+		x->acked = false;
 	*type = x->ask_con ? (x->acked ? COAP_CON : COAP_ACK) : COAP_NON;
 	*mid = *type == COAP_ACK ? x->ask_mid : coap_peer_mid(asker(x));
 }
@@ -250,13 +284,16 @@ static bool deliver(struct exchange *x, enum coap_type type, const uint8_t *data
 	if (x->deaf)
 		return false;
 	if (type == COAP_CON) {
+		const uint8_t ack[4] = { 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid };
+
 		submit_separate(x, data, len);
-		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len,
-				   (const uint8_t[]){ 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid }, 4, true);
+		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack, sizeof ack, true);
 		return x->answer != NULL;
 	}
 	send_to_asker(x, data, len);
-	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, data, type == COAP_ACK ? len : 0, true);
+	len = type == COAP_ACK ? len : 0;
+	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, data, len, true);
+	kept_done(x->dev, &x->kept, data, len);
 	return false;
 }
 
@@ -272,6 +309,8 @@ static void ack_asker(struct exchange *x, bool final)
 	if (!x->acked && !x->deaf)
 		send_to_asker(x, ack, sizeof ack);
 	x->acked = true;
+	if (x->dir == UP)
+		gate_answered(x->dev);
 	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack, sizeof ack, final);
 }
 
@@ -305,6 +344,33 @@ static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum
 	return coap_build_end(&b);
 }
 
+/* The answer is journalled before it goes where a restart would have to say exactly the same: by itself, or what its sender will not
+ * repeat. Not while something else of the exchange is on its way there. */
+static bool is_kept_first(const struct exchange *x, enum coap_type type, bool separate)
+{
+	return x->kept.id && !x->kept.waiting && !x->assoc->closing && !x->deaf && (x->dir == DOWN || type == COAP_CON || separate);
+}
+
+/* m: what brought it; NULL: the gateway's own. */
+static bool reply_new(struct exchange *x, const struct coap_msg *m, enum coap_type type, const uint8_t *data, size_t len)
+{
+	struct reply *r = malloc(sizeof *r + len);
+
+	if (!r)
+		return false;
+	*r = (struct reply){ .own = !m, .type = (uint8_t)type, .len = (uint16_t)len };
+	if (m) {
+		r->mid = m->mid;
+		r->separate = m->type != COAP_ACK;
+		r->con = m->type == COAP_CON;
+		r->token_len = m->token_len;
+		memcpy(r->token, m->token, m->token_len);
+	}
+	memcpy(r->data, data, len);
+	x->reply = r;
+	return true;
+}
+
 /* Told an error: the request is never sent again, a late answer is recognised for one more window. */
 static void linger(struct exchange *x)
 {
@@ -325,7 +391,7 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	uint16_t mid;
 	long len;
 
-	if (x->over)
+	if (x->over || x->reply) /* the answer is there, on its way through the journal */
 		return;
 	log_ev(LOG_INFO, ROOM, "exchange.failed", LF_STR("dev", device_name(x->dev)), LF_STR("server", x->assoc->srv->conf->head.name),
 	       LF_STR("dir", x->dir == UP ? "up" : "down"), LF_CODE("code", code), LF_STR("reason", why));
@@ -338,9 +404,13 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	} else {
 		answer_form(x, &type, &mid);
 		len = build_own_answer(x, buf, sizeof buf, type, mid, code, max_age_s, why);
-		if (len > 0)
+		if (len > 0 && type == COAP_CON && is_kept_first(x, type, false) && reply_new(x, NULL, type, buf, (size_t)len))
+			keep_reply(x, false);
+		else if (len > 0)
 			(void)deliver(x, type, buf, (size_t)len);
 	}
+	if (!x->reply && !x->answer)
+		end_entry(x);
 	linger(x);
 }
 
@@ -373,20 +443,40 @@ static void hold(struct exchange *x, uint64_t now_ms)
 	exchange_free(x);
 }
 
+/* The asker has waited long enough. */
+static void give_up(struct exchange *x)
+{
+	bool undelivered = x->dir == DOWN && !x->tx.first_ms && !x->leaving;
+
+	if (undelivered)
+		count(x->dev->all, C_PATIENCE);
+	exchange_fail(x, COAP_GATEWAY_TIMEOUT, 0, undelivered ? "not delivered" : "no answer");
+}
+
 static void on_timer(struct timer *t, uint64_t now_ms)
 {
 	struct exchange *x = container_of(t, struct exchange, timer);
 
-	if (x->over && x->deadline_ms <= now_ms) {
+	if (x->over && x->deadline_ms <= now_ms && !x->reply) {
 		exchange_free(x);
+		return;
+	}
+	if (x->reply) { /* it has what it waits for: when the disk has it, too */
+		x->empty_ack_ms = x->empty_ack_ms && x->empty_ack_ms <= now_ms ? now_ms + KEEP_POLL_MS : x->empty_ack_ms;
+		x->deadline_ms = x->deadline_ms <= now_ms ? now_ms + KEEP_POLL_MS : x->deadline_ms;
+		arm(x);
 		return;
 	}
 	if (!x->over && x->fail) {
 		exchange_fail(x, x->fail, 0, fail_text(x->fail));
 		return;
 	}
-	if (x->empty_ack_ms && x->empty_ack_ms <= now_ms)
-		ack_asker(x, false);
+	if (x->empty_ack_ms && x->empty_ack_ms <= now_ms) {
+		if (x->kept.waiting)
+			x->empty_ack_ms = now_ms + KEEP_POLL_MS; /* no ACK for what is not on disk */
+		else
+			ack_asker(x, false);
+	}
 	if (x->deadline_ms > now_ms)
 		arm(x);
 	else if (waits_for_server(x))
@@ -395,7 +485,7 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 		exchange_count(x, LINK_RES_FORWARDED);
 		exchange_free(x);
 	} else
-		exchange_fail(x, COAP_GATEWAY_TIMEOUT, 0, "no answer");
+		give_up(x);
 }
 
 void exchange_departed(struct exchange *x)
@@ -421,8 +511,10 @@ static void settle_relation(struct exchange *x, const struct coap_msg *m, const 
 		return;
 	if (x->cancel ? !v->has_observe : !(good && v->has_observe))
 		relation_end(r); /* clears x->rel */
-	else
+	else if (!r->live) {
 		r->live = true;
+		device_touch(x->dev);
+	}
 }
 
 static void finish(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len)
@@ -460,21 +552,32 @@ static void build_payload(struct coap_builder *b, const struct exchange *x, cons
 	coap_build_payload(b, m->payload, m->payload_len);
 }
 
-void exchange_response(struct exchange *x, const struct coap_msg *m)
+/* Once it has the answer, the asker relies on what is stored with the device: a location, a token. */
+static bool changes_state(const struct exchange *x, const struct coap_msg *m)
+{
+	if (coap_class(m->code) != 2)
+		return false;
+	return x->dir == DOWN ? x->observe && x->rel && x->rel->live : x->op == LWM2M_REGISTER || x->op == LWM2M_DEREGISTER;
+}
+
+bool exchange_response(struct exchange *x, const struct coap_msg *m)
 {
 	uint8_t buf[MESSAGE_MAX + 64];
 	struct coap_crossing c = { .to_server = x->dir == DOWN };
 	struct coap_builder b;
 	struct coap_view v;
 	enum coap_type type;
+	bool state_first;
 	uint16_t mid;
 	long len;
 
+	if (block_answered(x, m))
+		return false;
 	coap_view(&v, m, false);
 	coap_tx_remove(&x->tx, clock_now_ms());
 	if (v.refuse) {
 		exchange_fail(x, v.refuse, 0, "unsafe option in the answer");
-		return;
+		return false;
 	}
 	settle_relation(x, m, &v);
 	if (x->dir == UP)
@@ -483,19 +586,45 @@ void exchange_response(struct exchange *x, const struct coap_msg *m)
 		ack_asker(x, true);
 		exchange_count(x, LINK_RES_FORWARDED);
 		exchange_free(x);
-		return;
+		return false;
 	}
 	answer_form(x, &type, &mid);
+	block_crossing(x, m, &v, &c);
 	coap_build(&b, buf, asker_room(x) < sizeof buf ? asker_room(x) : sizeof buf, type, m->code, mid, x->ask, x->ask_len);
 	coap_forward_options(&b, m, &c);
 	build_payload(&b, x, m, v.oscore);
 	len = coap_build_end(&b);
+	if (len < 0 && x->dir == UP)
+		len = block_hold_answer(x, m, &v, &c, type, mid, buf, asker_room(x));
 	if (len < 0) {
 		count(x->dev->all, C_TOO_BIG);
 		exchange_fail(x, COAP_BAD_GATEWAY, 0, "answer too large for the link");
-		return;
+		return false;
+	}
+	state_first = changes_state(x, m);
+	if (is_kept_first(x, state_first ? COAP_CON : type, m->type != COAP_ACK) && reply_new(x, m, type, buf, (size_t)len)) {
+		keep_reply(x, state_first);
+		return true;
 	}
 	finish(x, type, buf, (size_t)len);
+	return false;
+}
+
+/* It is on disk, or was there at the start: who sent it may forget it, the asker gets it. */
+void exchange_reply_kept(struct exchange *x)
+{
+	struct reply *r = x->reply;
+
+	x->reply = NULL;
+	if (r->con && x->dir == DOWN)
+		device_ack(x->dev, r->mid, r->token, r->token_len);
+	else if (r->con)
+		assoc_ack(x->assoc, r->mid, r->token, r->token_len);
+	if (r->own) /* it lingers already */
+		(void)deliver(x, (enum coap_type)r->type, r->data, r->len);
+	else
+		finish(x, (enum coap_type)r->type, r->data, r->len);
+	free(r);
 }
 
 void refuse(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, uint8_t code, const void *options, size_t options_len,

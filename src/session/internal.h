@@ -21,6 +21,7 @@
 #include "coap/peer.h"
 #include "lwm2m/registration.h"
 #include "session/provision.h"
+#include "session/gate.h"
 #include "session/session.h"
 
 #define ROOM "session"
@@ -33,7 +34,18 @@
 #define PROBE_MS 15000           /* how often a silent server is tried with one message */
 #define OVER_MAX 64              /* exchanges that are over and remembered, in each direction of one device */
 #define ANSWER_BYTES_MAX (16u << 20)
+#define KEEP_POLL_MS 100         /* how long an ACK that waits for the disk is put off at a time */
 #define NOTE_MIDS 4              /* ids of notifications that a RST is looked up in, per relation */
+
+/* What the journal holds of an exchange or a notification. */
+struct kept {
+	struct store_wait wait;
+	uint64_t id;        /* of the entry; 0: none */
+	struct link_up *up; /* the unit's verdict waits for the disk; NULL: none does */
+	bool waiting;       /* wait is with the store */
+	bool saving;        /* for the state of the device */
+	uint64_t left_ms;   /* of what goes north: possibly sent since then, as the journal has it; 0: certainly not */
+};
 
 struct profile {
 	const struct profile_conf *conf; /* borrowed from the configuration */
@@ -61,6 +73,7 @@ struct registration {
 	uint64_t lifetime_s;
 	uint8_t version; /* enum lwm2m_version */
 	bool queue_mode;
+	bool told; /* that its lifetime has passed */
 	char binding[8];
 	uint16_t location_len;
 	uint8_t location[]; /* form of lwm2m_location_of() */
@@ -74,10 +87,12 @@ struct assoc {
 	struct coap_peer peer;
 	struct registration *reg; /* owned; NULL: not registered */
 	struct relation *relations;
+	struct note *notes; /* owned; queued north, or on their way into the journal */
 	struct assoc *next_silent;
 	uint32_t notes_n;
 	uint16_t relations_n;
 	bool is_silent; /* in the list of its server; its peer is away */
+	bool closing;   /* what is still said waits for nothing */
 };
 
 struct relation {
@@ -101,6 +116,10 @@ struct exchange {
 	struct answer *answer;           /* owned; a separate confirmable answer to the asker */
 	struct relation *rel;            /* what an observe or cancel request is about */
 	struct reg_params *params;       /* owned; of a Register or Update under way */
+	struct kept kept;
+	struct reply *reply;             /* owned; the device's answer while it is being journalled */
+	struct cut *cut;                 /* owned; of a request that goes down as blocks or is one; NULL: neither, or over */
+	uint32_t held;                   /* octets of a message that is above the MTU */
 	uint64_t started_ms, empty_ack_ms, deadline_ms; /* empty_ack 0: none is due */
 	uint16_t ask_mid;
 	uint8_t ask_len, ask[COAP_TOKEN_MAX];
@@ -114,6 +133,8 @@ struct exchange {
 	bool deaf;                       /* the asker has begun anew with the same message id: nothing is sent to it */
 	bool mapped;                     /* node is in the map */
 	bool in_doubt;                   /* sent once more as a new message */
+	uint16_t queued;                 /* octets that count in the queue of the device */
+	bool leaving;                    /* journalled as possibly sent to the device */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
 };
 
@@ -123,9 +144,25 @@ struct answer {
 	struct exchange *x;
 };
 
+/* An answer on its way through the journal. */
+struct reply {
+	uint16_t mid; /* of the device's message */
+	uint8_t token_len, token[COAP_TOKEN_MAX];
+	bool con, separate; /* separate: it was a message of its own, con: one that is to be acknowledged */
+	bool own;           /* the gateway's, an error */
+	uint8_t type; /* on the asker's leg */
+	uint16_t len;
+	uint8_t data[];
+};
+
 struct note {
 	struct coap_tx tx;
+	struct note *next, **link; /* of the association */
+	struct kept kept;
 	struct assoc *assoc;
+	uint16_t ask_mid; /* of the device's message */
+	uint8_t ask_len, ask[COAP_TOKEN_MAX];
+	bool ask_con, acked; /* acked: the device has its ACK */
 	struct relation *rel; /* NULL: it has ended meanwhile */
 	uint64_t until_ms;    /* hold_s */
 	bool oscore;
@@ -140,7 +177,13 @@ struct device {
 	struct link_dev *at;      /* NULL: the link is not open */
 	struct assoc *assocs;
 	struct coap_peer south;
+	struct gate gate;         /* what may go down, and when */
 	struct exchange *up, *down; /* owned lists */
+	struct transfers *blocks;   /* owned; NULL while no body is under way */
+	struct device *next_dirty;
+	uint64_t saved_ms;          /* when its state was handed to the store */
+	uint32_t keeping;           /* units of it on their way into the journal */
+	uint32_t saving;            /* of these, waiting for its state to be on disk first */
 	char *ep_learned;         /* owned; of a device whose record names none */
 	uint64_t last_up_wall_ms, last_down_wall_ms;
 	uint64_t quota_us;        /* theoretical arrival time of the next unit, of the quota */
@@ -152,13 +195,16 @@ struct device {
 	uint8_t ups, downs;       /* open exchanges */
 	uint8_t overs[2];         /* those that are over and remembered, by direction */
 	uint8_t next_token;
+	uint8_t next_tag;         /* Request-Tag of the next body that is cut here */
+	uint16_t too_big;         /* octets that the alarm device.too_big names; 0: it is not raised */
 	bool has_ep;              /* by_ep is in the map */
 	bool stored;              /* its record is none of the files: conf is its own */
 	bool barred, asleep, heard;
+	bool dirty;               /* in the list of those to be saved */
 	bool keep;                /* mark of a reload */
 };
 
-enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_COUNT };
+enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_BLOCK_CUT, C_BLOCK_HELD, C_THROTTLED, C_PATIENCE, C_BUDGET_DROPPED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_COUNT };
 
 struct sessions {
 	struct sessions_env env;
@@ -180,9 +226,19 @@ struct sessions {
 	struct profile *profiles;
 	size_t profiles_n;
 	uint64_t *counters[C_COUNT];
+	struct pace *paces;               /* owned: of links on which requests were sent */
+	uint64_t pace_us;                 /* of all links together */
+	size_t queue_bytes;               /* of all requests to devices that are open */
+	struct timer expiry;
+	size_t expiry_at;                 /* where the sweep over registrations stands in the table; 0: at the beginning */
+	uint64_t expiry_wall_ms;          /* the earliest end that it has found so far */
 	uint64_t open_up, open_down;      /* exchanges */
 	uint64_t census_ms;               /* when census was taken; 0: never */
 	size_t census[DEVICE_STATE_COUNT];
+	size_t block_bytes;               /* of bodies at hand */
+	struct device *dirty;             /* by next_dirty */
+	struct timer save;
+	struct link_up *up_now;           /* of the unit being handled; NULL: its verdict was taken over */
 	struct log_limit bad_limit;
 	bool ending;                      /* the process stops: nobody is told anything */
 };
@@ -191,6 +247,32 @@ static inline void count(struct sessions *s, enum counter c)
 {
 	++*s->counters[c];
 }
+
+/* ---- journal.c: DESIGN 4 step 6, INTERFACE 4 ---- */
+bool keeps(const struct device *d); /* units of this device are journalled */
+void keep_up(struct exchange *x);   /* then exchange_leave() */
+void keep_down(struct exchange *x, bool leaving);
+void keep_leaving(struct exchange *x);  /* a queued request is about to be sent for the first time: durable before it is */
+void keep_queued(struct exchange *x);   /* it has certainly not reached the device: it may be sent after a restart */
+void keep_reply(struct exchange *x, bool state_first); /* x->reply; then exchange_reply_kept(). state_first: behind what is stored of the device */
+bool keep_departs(struct assoc *a, struct coap_tx *tx, bool again); /* true: it is paused until the journal says that it is possibly sent north */
+void keep_stayed(struct assoc *a, struct coap_tx *tx); /* it was not sent after all */
+void keep_renewed(struct coap_tx *tx);                 /* it has another message id: to be marked again */
+void keep_note(struct note *n);         /* then note_leave() */
+void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len); /* over; data: what duplicates get */
+void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoever waits is told to try later */
+struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
+
+/* ---- resume.c ---- */
+int journal_restore(struct sessions *s);
+
+/* ---- state.c ---- */
+void device_touch(struct device *d); /* what is stored of it has changed */
+void device_save(struct device *d);  /* handed to the store now */
+void device_heard(struct device *d); /* at the end of a unit: what changes all the time is stored now and then */
+void device_clean(struct device *d);  /* out of the list of those to be saved */
+void device_forget(struct device *d); /* its record is gone, and what was stored of its session */
+int state_restore(struct sessions *s);
 
 /* ---- sessions.c ---- */
 int table_add(struct sessions *s, struct device *d); /* behind the others; -ENOMEM */
@@ -242,14 +324,19 @@ void device_detach(struct device *d, bool gone);
 void device_cancel(struct device *d, struct coap_tx *tx); /* nobody waits for it any more: the link need not deliver it */
 /* The south leg: one unit down that nobody waits for. */
 void device_send(struct device *d, const uint8_t *data, size_t len);
+void device_put(struct device *d, const uint8_t *data, size_t len); /* the same, past the gate */
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid);
+void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops device_peer_ops;
 
 /* ---- assoc.c ---- */
 struct assoc *assoc_get(struct device *d, struct server *srv); /* opened when it is not there; NULL: logged */
+struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port); /* the same; opened with that port, if it is free */
+struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port); /* with the port of the life before; another when it is taken */
 void assoc_close(struct assoc *a); /* ends what hangs from it, frees it; out of the device's list already */
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len);
 void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid);
+void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops assoc_peer_ops;
 
 /* ---- server.c ---- */
@@ -274,9 +361,11 @@ struct exchange *exchange_new(struct device *d, struct assoc *a, enum direction 
 void exchange_add(struct exchange *x, uint64_t deadline_ms); /* after its onward token is set: into the map, the timer runs */
 struct exchange *exchange_find(struct sessions *s, enum direction dir, const void *owner, const uint8_t *token, size_t len);
 void exchange_free(struct exchange *x);
+void exchange_leave(struct exchange *x); /* the request goes onward: to the server, or to the device */
+void exchange_reply_kept(struct exchange *x);
 void exchange_onward_acked(struct exchange *x); /* an empty ACK came for the request */
 void exchange_departed(struct exchange *x); /* a NON request of a device has left, perhaps after a long wait */
-void exchange_response(struct exchange *x, const struct coap_msg *m); /* what answers the request */
+bool exchange_response(struct exchange *x, const struct coap_msg *m); /* what answers the request. True: it waits for the journal, and its ACK with it */
 void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const char *why); /* the gateway's own answer */
 void exchange_fail_soon(struct exchange *x, uint8_t code); /* the same from the next timer run: safe inside a callback of the message layer */
 void answer_acked(struct coap_tx *tx); /* the asker has confirmed, reset or given up a separate answer: its exchange ends soon */
@@ -296,12 +385,38 @@ void relation_refused(struct relation *r); /* the server wants no more of it: wh
 void relations_drop(struct assoc *a);
 bool relation_reset(struct assoc *a, uint16_t mid); /* a RST for that id: true when it was a notification's */
 enum link_result notify_north(struct relation *r, const struct coap_msg *m, const struct coap_view *v);
+struct note *note_new(struct assoc *a, struct relation *r, const uint8_t *data, size_t len); /* counted, not yet sent; NULL: no memory */
+void note_leave(struct note *n);
+void note_find_relation(struct note *n); /* by its token */
 void note_free(struct note *n);
 void notes_expire(struct assoc *a);
+
+/* ---- block.c, block_serve.c ---- */
+uint8_t block_check(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v); /* of a server's request: 0 or the code to refuse with */
+void block_lower(const struct assoc *a, const struct coap_view *v, struct coap_crossing *c);     /* the block size that a request asks for */
+/* Whether a request that is above the MTU may go down as blocks: 0; -EMSGSIZE no; -ENOBUFS too much is under way already. */
+int block_admit(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v);
+void block_hold(struct exchange *x, size_t len); /* counts the octets of its message until it is over */
+bool block_leaves(struct exchange *x);           /* false: it is no matter of blocks; true: it has left or waits for its turn */
+bool block_shrink(struct exchange *x);           /* the link takes less than it did; false: that is the end of it */
+bool block_answered(struct exchange *x, const struct coap_msg *m); /* true: nothing is owed to the server yet */
+void block_crossing(const struct exchange *x, const struct coap_msg *m, const struct coap_view *v, struct coap_crossing *c);
+void block_over(struct exchange *x);
+void block_forget(struct assoc *a);
+void block_free(struct device *d);
+void block_too_big(struct device *d, size_t needed); /* the alarm device.too_big */
+void block_fits(struct device *d);                   /* clears it when the MTU has grown */
+/* An answer to the device that does not fit is kept, its first part is built: its length, or -EMSGSIZE. */
+long block_hold_answer(struct exchange *x, const struct coap_msg *m, const struct coap_view *v, const struct coap_crossing *c, enum coap_type type,
+		       uint16_t mid, uint8_t *buf, size_t room);
+/* A request of the device that wants the next part of it; north: as it would go to the server. True: it has been answered. */
+bool block_served(struct assoc *a, const struct coap_msg *m, const struct coap_view *v, const uint8_t *north, size_t north_len);
 
 /* ---- register.c ---- */
 /* 0 to go on, or the code to refuse with; *why for the log. */
 uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, const struct coap_msg *m, const char **why);
+void register_write(struct writer *w, const struct reg_params *p); /* for the journal; NULL is fine */
+struct reg_params *register_read(struct reader *r);                 /* NULL: none was written */
 struct reg_params *register_params(enum lwm2m_op op, const struct coap_msg *m); /* NULL: none to keep */
 void register_answered(struct exchange *x, const struct coap_msg *m);
 /* Fills c->queries with the edits that the server asks for; q is its memory. */

@@ -89,6 +89,7 @@ struct relation *relation_new(struct assoc *a, const uint8_t *ts, size_t ts_len,
 	r->next = a->relations;
 	a->relations = r;
 	a->relations_n++;
+	device_touch(a->dev);
 	return r;
 }
 
@@ -106,12 +107,9 @@ static struct note *note_of(struct coap_tx *tx)
 
 static void forget_in_notes(struct relation *r)
 {
-	for (struct coap_tx *tx = r->assoc->peer.head; tx; tx = tx->next) {
-		struct note *n = note_of(tx);
-
-		if (n && n->rel == r)
+	for (struct note *n = r->assoc->notes; n; n = n->next)
+		if (n->rel == r)
 			n->rel = NULL;
-	}
 }
 
 void relation_end(struct relation *r)
@@ -127,6 +125,7 @@ void relation_end(struct relation *r)
 	forget_in_notes(r);
 	map_remove(&s->rel_south, &r->south);
 	map_remove(&s->rel_north, &r->north);
+	device_touch(r->assoc->dev);
 	free(r);
 }
 
@@ -210,7 +209,14 @@ bool relation_reset(struct assoc *a, uint16_t mid)
 
 void note_free(struct note *n)
 {
+	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(n->ask_mid >> 8), (uint8_t)n->ask_mid };
+
+	kept_drop(n->assoc->dev, &n->kept);
+	kept_done(n->assoc->dev, &n->kept, ack, n->ask_con ? sizeof ack : 0);
 	n->assoc->notes_n--;
+	*n->link = n->next;
+	if (n->next)
+		n->next->link = n->link;
 	coap_tx_clear(&n->tx);
 	free(n);
 }
@@ -235,26 +241,70 @@ static void make_room(struct assoc *a)
 	}
 }
 
-static bool hold_note(struct relation *r, const uint8_t *data, size_t len, bool oscore)
+struct note *note_new(struct assoc *a, struct relation *r, const uint8_t *data, size_t len)
 {
-	struct assoc *a = r->assoc;
 	struct note *n = calloc(1, sizeof *n);
 
 	if (!n)
-		return false;
+		return NULL;
 	if (coap_tx_set(&n->tx, data, len, COAP_TX_REQUEST)) {
 		free(n);
-		return false;
+		return NULL;
 	}
 	n->tx.kind = TX_NOTE;
 	n->assoc = a;
 	n->rel = r;
-	n->oscore = oscore;
 	n->until_ms = clock_now_ms() + a->srv->conf->hold_s * 1000;
 	make_room(a);
 	a->notes_n++;
-	assoc_wait_for_server(a);
-	coap_tx_submit(&a->peer, &n->tx, clock_now_ms());
+	n->next = a->notes;
+	n->link = &a->notes;
+	if (n->next)
+		n->next->link = &n->next;
+	a->notes = n;
+	return n;
+}
+
+void note_find_relation(struct note *n)
+{
+	n->rel = relation_find_north(n->assoc->dev->all, n->assoc, n->tx.data + 4, n->tx.data[0] & 15);
+}
+
+/* The gateway has taken it: the device may forget it. */
+void note_leave(struct note *n)
+{
+	struct device *d = n->assoc->dev;
+	uint8_t token[COAP_TOKEN_MAX], len = n->ask_len;
+	uint16_t mid = n->ask_mid;
+	bool con = n->ask_con, acked = n->acked;
+
+	n->acked = true;
+	memcpy(token, n->ask, len);
+	assoc_wait_for_server(n->assoc);
+	coap_tx_submit(&n->assoc->peer, &n->tx, clock_now_ms()); /* it may be gone now */
+	if (acked)
+		return;
+	if (con)
+		device_ack(d, mid, token, len);
+	else
+		coap_peer_settled(&d->south, mid, token, len);
+}
+
+static bool hold_note(struct relation *r, const uint8_t *data, size_t len, const struct coap_msg *m, bool oscore)
+{
+	struct note *n = note_new(r->assoc, r, data, len);
+
+	if (!n)
+		return false;
+	n->oscore = oscore;
+	n->ask_con = m->type == COAP_CON;
+	n->ask_mid = m->mid;
+	n->ask_len = m->token_len;
+	memcpy(n->ask, m->token, m->token_len);
+	if (keeps(r->assoc->dev))
+		keep_note(n);
+	else
+		note_leave(n);
 	return true;
 }
 
@@ -291,11 +341,13 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	if (len < 0)
 		return LINK_RES_TOO_BIG;
 	remember_mid(r, mid);
-	if (m->type == COAP_NON && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
-	    north_assoc_is_up(a->north))
+	if (m->type == COAP_NON && !a->dev->keeping && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
+	    north_assoc_is_up(a->north)) {
 		assoc_send(a, buf, (size_t)len);
-	else
-		kept = hold_note(r, buf, (size_t)len, v->oscore);
+		coap_peer_settled(&a->dev->south, m->mid, m->token, m->token_len);
+	} else {
+		kept = hold_note(r, buf, (size_t)len, m, v->oscore);
+	}
 	if (ends) /* RFC 7641 3.2: an error, or an answer without Observe, was the last one */
 		relation_end(r);
 	return kept ? LINK_RES_FORWARDED : LINK_RES_DROPPED;

@@ -90,6 +90,37 @@ struct reg_params *register_params(enum lwm2m_op op, const struct coap_msg *m)
 	return r;
 }
 
+void register_write(struct writer *w, const struct reg_params *p)
+{
+	write_u8(w, p != NULL);
+	if (!p)
+		return;
+	write_u8(w, p->version);
+	write_u8(w, (uint8_t)(p->has_lifetime | p->has_binding << 1 | p->queue << 2));
+	write_u32(w, (uint32_t)(p->lifetime_s >> 32));
+	write_u32(w, (uint32_t)p->lifetime_s);
+	write_bytes(w, p->binding, sizeof p->binding);
+}
+
+struct reg_params *register_read(struct reader *r)
+{
+	struct reg_params *p = read_u8(r) ? calloc(1, sizeof *p) : NULL;
+	uint8_t flags;
+
+	if (!p)
+		return NULL;
+	p->version = read_u8(r);
+	flags = read_u8(r);
+	p->has_lifetime = flags & 1;
+	p->has_binding = flags & 2;
+	p->queue = flags & 4;
+	p->lifetime_s = (uint64_t)read_u32(r) << 32;
+	p->lifetime_s |= read_u32(r);
+	read_into(r, p->binding, sizeof p->binding);
+	p->binding[sizeof p->binding - 1] = 0;
+	return p;
+}
+
 int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct assoc *a, enum lwm2m_op op, const struct coap_msg *m)
 {
 	struct lwm2m_edits e = a->srv->edits;
@@ -148,7 +179,7 @@ static void registered(struct assoc *a, const struct reg_params *p, const struct
 		memcpy(r->location, location, (size_t)len);
 	if (p) {
 		r->version = p->version;
-		r->queue_mode = p->queue;
+		r->queue_mode = p->queue || a->srv->edits.queue_flag == LWM2M_ADD;
 		take_params(r, p);
 	}
 	alarm_clear(a->dev->all->env.alarms, "device.identity_mismatch", device_name(a->dev));
@@ -171,6 +202,9 @@ void register_answered(struct exchange *x, const struct coap_msg *m)
 {
 	struct assoc *a = x->assoc;
 
+	if (x->op == LWM2M_REGISTER || x->op == LWM2M_UPDATE || x->op == LWM2M_DEREGISTER)
+		device_touch(a->dev);
+
 	switch (x->op) {
 	case LWM2M_REGISTER:
 		if (m->code == COAP_CREATED)
@@ -187,6 +221,7 @@ void register_answered(struct exchange *x, const struct coap_msg *m)
 			unregistered(a, "deregistered");
 		break;
 	default:
-		break;
+		return;
 	}
+	expire_watch(a);
 }

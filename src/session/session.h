@@ -48,6 +48,12 @@ struct sessions_change {
 };
 int sessions_configure(struct sessions *s, const struct sessions_conf *conf, struct sessions_change *change);
 
+/* After the first sessions_configure() and before the loop runs: registrations, relations, ids and ports as they were, then what the
+ * journal holds: sent again, waited for or answered as before. 0; -ENOMEM; or what the store says. */
+int sessions_restore(struct sessions *s);
+/* Hands what has changed to the store now instead of within the next tick; before store_close(). */
+void sessions_save(struct sessions *s);
+
 /* ---- for control: read only ---- */
 size_t sessions_devices(const struct sessions *s);
 size_t sessions_open(const struct sessions *s); /* exchanges that somebody still waits for */
@@ -79,9 +85,14 @@ struct device_status {
 	enum device_state state;
 	enum device_reach reach;
 	uint64_t last_up_wall_ms, last_down_wall_ms; /* 0: never */
+	uint64_t awake_until_wall_ms; /* 0: it is asleep, or always awake */
+	bool rate;                    /* a budget holds: the window with the least room */
+	uint32_t rate_limit, rate_used;
+	uint64_t rate_window_s;
 	uint32_t mtu;
 	const char *mtu_origin;
 	unsigned queue;      /* requests of servers on their way down */
+	uint64_t queue_oldest_s;
 	unsigned exchanges;  /* open, both directions */
 	uint64_t units_up, units_down;
 	size_t servers_n;

@@ -33,6 +33,11 @@ static const struct {
 	[C_RULE_REFUSED] = { "provisioned_total", "result=\"refused\"",
 			     "Unknown identities that match a rule, by what became of them" },
 	[C_DOWN_FAILED] = { "downlink_failed_total", NULL, "Units that the network reported as failed" },
+	[C_BLOCK_CUT] = { "block_cut_total", NULL, "Requests of servers that were cut into blocks for the link" },
+	[C_BLOCK_HELD] = { "block_held_total", NULL, "Answers of servers that were kept for devices to fetch block by block" },
+	[C_THROTTLED] = { "downlink_throttled_total", NULL, "Units that had to wait for the budget of a device or the pace of a link" },
+	[C_PATIENCE] = { "queue_dropped_total", "reason=\"patience\"", "Requests of servers given up before they could be delivered" },
+	[C_BUDGET_DROPPED] = { "queue_dropped_total", "reason=\"budget\"", "Acknowledgements and answers that waited too long for the budget of a device" },
 };
 
 /* Counted by one walk for all states of a scrape: nothing is kept per change, since a lifetime runs out by itself. */
@@ -136,6 +141,8 @@ void sessions_free(struct sessions *s)
 	if (!s)
 		return;
 	s->ending = true;
+	timer_cancel(s->env.timers, &s->save);
+	expire_stop(s);
 	import_end(s->import);
 	for (size_t i = 0; (d = table_next(s, &i));)
 		device_free(d, false);
@@ -197,6 +204,7 @@ static void close_gaps(struct sessions *s)
 	}
 	s->table_n = n;
 	s->gaps = 0;
+	expire_restart(s);
 }
 
 int table_add(struct sessions *s, struct device *d)

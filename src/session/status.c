@@ -49,6 +49,21 @@ enum device_state device_state(const struct device *d)
 	return expired ? DEVICE_EXPIRED : d->heard ? DEVICE_UNREGISTERED : DEVICE_UNKNOWN;
 }
 
+/* Looking may find that a report of the network is no longer believed, which changes nothing else. */
+static void reach_status(const struct device *dev, struct device_status *st)
+{
+	struct device *d = (struct device *)(uintptr_t)dev;
+	uint64_t until = reach_awake_until_ms(d), now = clock_now_ms();
+
+	st->reach = until && d->heard ? REACH_AWAKE : d->heard || d->asleep ? REACH_SLEEPING : REACH_UNKNOWN;
+	if (until && until != REACH_ALWAYS)
+		st->awake_until_wall_ms = clock_wall_ms() + (until - now);
+	for (const struct exchange *x = d->down; x; x = x->next)
+		if (!x->over)
+			st->queue_oldest_s = (now - x->started_ms) / 1000; /* the oldest stands last */
+	st->rate = budget_status(d, &st->rate_limit, &st->rate_window_s, &st->rate_used);
+}
+
 void device_status(const struct device *d, struct device_status *st)
 {
 	*st = (struct device_status){
@@ -60,7 +75,6 @@ void device_status(const struct device *d, struct device_status *st)
 		.conf = d->conf,
 		.stored = d->stored,
 		.state = device_state(d),
-		.reach = d->asleep ? REACH_SLEEPING : d->heard ? REACH_AWAKE : REACH_UNKNOWN,
 		.last_up_wall_ms = d->last_up_wall_ms,
 		.last_down_wall_ms = d->last_down_wall_ms,
 		.mtu = device_mtu(d),
@@ -70,6 +84,7 @@ void device_status(const struct device *d, struct device_status *st)
 		.units_up = d->units_up,
 		.units_down = d->units_down,
 	};
+	reach_status(d, st);
 	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers; a = a->next)
 		server_status(a, &st->servers[st->servers_n++]);
 }

@@ -7,6 +7,7 @@
 #include "session/internal.h"
 
 #define BUSY_MAX_AGE_S 60
+#define KEEPING_MAX 256 /* units of one device on their way into the journal: a disk that hangs */
 
 static uint8_t empty_message(uint8_t m[4], enum coap_type type, uint16_t mid)
 {
@@ -37,8 +38,8 @@ static enum link_result refuse_up(struct device *d, const struct coap_msg *m, ui
 
 /* ---- requests ---- */
 
-static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, uint16_t mid, const uint8_t *token, uint8_t *buf,
-			size_t size)
+static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v, uint16_t mid, const uint8_t *token,
+			uint8_t *buf, size_t size)
 {
 	struct coap_crossing c = { .request = true, .to_server = true, .strip_uri_host = a->srv->conf->strip_uri_host };
 	struct lwm2m_queries q;
@@ -46,10 +47,17 @@ static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg
 
 	if (op != LWM2M_NONE && op != LWM2M_SEND && op != LWM2M_DEREGISTER && register_edit(&q, &c, a, op, m) < 0)
 		return -EMSGSIZE;
+	block_lower(a, v, &c);
 	coap_build(&b, buf, size, m->type, m->code, mid, token, COAP_TOKEN_MAX);
 	coap_forward_options(&b, m, &c);
 	coap_build_payload(&b, m->payload, m->payload_len);
 	return coap_build_end(&b);
+}
+
+/* A NON is journalled only where it has to wait: for its server, or behind what is on its way into the journal. */
+static bool must_wait(struct assoc *a)
+{
+	return a->dev->keeping || !coap_peer_clear(&a->peer) || !north_server_is_up(a->srv->north) || !north_assoc_is_up(a->north);
 }
 
 static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v)
@@ -59,11 +67,13 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	long len;
 
 	random_bytes(token, sizeof token);
-	len = build_north(a, op, m, coap_peer_mid(&a->peer), token, buf, sizeof buf);
+	len = build_north(a, op, m, v, coap_peer_mid(&a->peer), token, buf, sizeof buf);
 	if (len < 0) {
 		refuse_up(d, m, COAP_TOO_LARGE, "too large north");
 		return LINK_RES_TOO_BIG;
 	}
+	if (block_served(a, m, v, buf, (size_t)len))
+		return LINK_RES_ANSWERED;
 	x = exchange_new(d, a, UP, m, v);
 	if (!x)
 		return refuse_up(d, m, COAP_UNAVAILABLE, "no memory");
@@ -80,9 +90,10 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
 	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code),
 	       LF_UINT("mid", m->mid), LF_UINT("north_mid", x->tx.mid), LF_UINT("len", len));
-	if (m->type == COAP_NON)
-		assoc_wait_for_server(a);
-	coap_tx_submit(&a->peer, &x->tx, clock_now_ms());
+	if (keeps(d) && (x->ask_con || must_wait(a)))
+		keep_up(x);
+	else
+		exchange_leave(x);
 	return LINK_RES_COUNT;
 }
 
@@ -142,22 +153,34 @@ static enum link_result on_response(struct device *d, const struct coap_msg *m)
 	struct coap_view v;
 
 	coap_view(&v, m, false);
-	if (x && !x->over && !(x->cancel && r && v.has_observe)) {
-		answer_empty(d, m, COAP_ACK);
-		exchange_response(x, m);
+	if (x && !x->over && !x->reply && !(x->cancel && r && v.has_observe)) {
+		bool kept = x->kept.id != 0;
+
+		if (!kept)
+			answer_empty(d, m, COAP_ACK);
+		if (!exchange_response(x, m) && kept) /* x may be gone */
+			answer_empty(d, m, COAP_ACK);
 		return LINK_RES_FORWARDED;
 	}
 	if (r && (r->live || v.has_observe)) {
 		res = notify_north(r, m, &v);
-		if (res == LINK_RES_FORWARDED)
-			answer_empty(d, m, COAP_ACK);
-		else
+		if (res != LINK_RES_FORWARDED)
 			coap_peer_settled(&d->south, m->mid, m->token, m->token_len);
 		return res;
 	}
 	if (x)
 		count(d->all, C_LATE);
 	return reject(d, m);
+}
+
+/* Possibly sent in the life before: it is in no queue, only its answer is waited for. */
+static struct exchange *sent_before(const struct device *d, uint16_t mid)
+{
+	struct exchange *x = d->down;
+
+	while (x && (x->over || x->reply || !x->leaving || x->tx.peer || !x->tx.first_ms || x->tx.mid != mid))
+		x = x->next;
+	return x;
 }
 
 static void reset(struct exchange *x)
@@ -168,6 +191,7 @@ static void reset(struct exchange *x)
 
 static enum link_result on_empty(struct device *d, const struct coap_msg *m)
 {
+	struct exchange *x;
 	struct coap_tx *tx;
 
 	if (m->type == COAP_CON) { /* CoAP ping */
@@ -175,8 +199,11 @@ static enum link_result on_empty(struct device *d, const struct coap_msg *m)
 		return LINK_RES_FORWARDED;
 	}
 	tx = m->type == COAP_NON ? NULL : coap_peer_find(&d->south, m->mid);
+	x = tx || m->type != COAP_RST ? NULL : sent_before(d, m->mid);
+	if (x)
+		reset(x);
 	if (!tx)
-		return LINK_RES_DROPPED;
+		return x ? LINK_RES_FORWARDED : LINK_RES_DROPPED;
 	if (tx->kind == TX_ANSWER)
 		answer_done(tx);
 	else if (m->type == COAP_ACK)
@@ -189,11 +216,12 @@ static enum link_result on_empty(struct device *d, const struct coap_msg *m)
 static enum link_result on_piggyback(struct device *d, const struct coap_msg *m)
 {
 	struct coap_tx *tx = coap_peer_find(&d->south, m->mid);
-	struct exchange *x;
+	struct exchange *x = tx ? NULL : sent_before(d, m->mid);
 
-	if (!tx || tx->kind != TX_REQUEST)
+	if (tx && tx->kind == TX_REQUEST)
+		x = container_of(tx, struct exchange, tx);
+	if (!x)
 		return LINK_RES_DROPPED;
-	x = container_of(tx, struct exchange, tx);
 	if (x->out_len != m->token_len || memcmp(x->out, m->token, m->token_len) != 0)
 		return LINK_RES_DROPPED;
 	exchange_response(x, m);
@@ -281,14 +309,24 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		link_count(l, LINK_RES_DROPPED);
 		return;
 	}
+	if (keeps(d) && (!store_is_usable(s->env.store) || d->keeping >= KEEPING_MAX)) {
+		link_verdict(up, LINK_OVERLOAD);
+		link_count(l, LINK_RES_DROPPED);
+		return;
+	}
 	d->units_up++;
 	d->heard = true;
-	d->asleep = false;
+	reach_heard(d);
 	d->last_up_wall_ms = clock_wall_ms();
 	*l->bytes_up += len;
+	s->up_now = up;
 	res = len ? handle_unit(d, data, len) : LINK_RES_FORWARDED;
-	link_verdict(up, res == LINK_RES_MALFORMED ? LINK_MALFORMED : LINK_TAKEN);
+	up = take_up(s);
+	if (up)
+		link_verdict(up, res == LINK_RES_MALFORMED ? LINK_MALFORMED : LINK_TAKEN);
 	if (res != LINK_RES_COUNT)
 		link_count(l, res);
 	coap_peer_contact(&d->south, clock_now_ms());
+	gate_flush(d);
+	device_heard(d);
 }

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate.c - what may go down to a device now, and what waits
+ *
+ * Each unit passes here, so the order of the contract holds wherever it comes from: acknowledgements and answers, then
+ * requests, then blocks; requests only while the device listens, and after the answer to what it has just sent.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+#define UNITS_MAX 32           /* acknowledgements and answers that wait in one device */
+#define QUEUE_BYTES_MAX 65536u /* of the requests that wait in one device */
+#define QUEUE_BYTES_ALL_MAX (64u << 20)
+#define BUSY_MAX_AGE_S 60
+
+struct gate_unit {
+	struct gate_unit *next;
+	uint64_t deadline_ms;
+	uint16_t len;
+	uint8_t data[];
+};
+
+/* ---- waiting ---- */
+
+static void on_wait(struct timer *t, uint64_t now_ms)
+{
+	(void)now_ms;
+	gate_flush(container_of(t, struct gate_wait, timer)->dev);
+}
+
+static struct gate_wait *wait_get(struct device *d)
+{
+	if (!d->gate.wait)
+		d->gate.wait = calloc(1, sizeof *d->gate.wait);
+	if (d->gate.wait)
+		d->gate.wait->dev = d;
+	return d->gate.wait;
+}
+
+/* UINT64_MAX: something else than the time will end the wait. */
+static void wait_until(struct device *d, uint64_t at_ms)
+{
+	struct gate_wait *w = at_ms == UINT64_MAX ? NULL : wait_get(d);
+
+	if (w && (!timer_is_set(&w->timer) || w->timer.at_ms > at_ms))
+		timer_set(d->all->env.timers, &w->timer, at_ms, on_wait);
+}
+
+static bool has_units(const struct device *d)
+{
+	return d->gate.wait && d->gate.wait->first;
+}
+
+/* Frees what only a device needs that waits. */
+static void settle(struct device *d)
+{
+	struct gate_wait *w = d->gate.wait;
+
+	if (!w || w->first || w->pace_link)
+		return;
+	if (!d->south.head)
+		timer_cancel(d->all->env.timers, &w->timer);
+	if (timer_is_set(&w->timer))
+		return;
+	quota_eases(d, false);
+	d->gate.wait = NULL;
+	free(w);
+}
+
+static struct gate_unit *unit_take(struct gate_wait *w, struct gate_unit **at)
+{
+	struct gate_unit *u = *at, *prev = NULL;
+
+	for (struct gate_unit *i = w->first; i != u; i = i->next)
+		prev = i;
+	*at = u->next;
+	if (w->last == u)
+		w->last = prev;
+	w->units_n--;
+	return u;
+}
+
+static void drop_units(struct device *d)
+{
+	while (has_units(d))
+		free(unit_take(d->gate.wait, &d->gate.wait->first));
+}
+
+/* ---- who may go ---- */
+
+/* Until when the device does not listen: 0 it does. What answers its own request is sent where only a guess is against
+ * it. */
+static uint64_t asleep_until(struct device *d, bool answer)
+{
+	if (!reach_holds_requests(d) || reach_is_awake(d))
+		return 0;
+	if (!d->asleep)
+		return answer ? 0 : UINT64_MAX;
+	return d->gate.asleep_timed || reach_window_ms(d) == REACH_ALWAYS ? d->gate.asleep_until_ms : UINT64_MAX;
+}
+
+static void count_wait(struct device *d, struct coap_tx *tx)
+{
+	if (!tx->counted)
+		count(d->all, C_THROTTLED);
+	tx->counted = true;
+}
+
+static bool budget_lets(struct device *d, struct coap_tx *tx)
+{
+	if (!has_units(d) && budget_has_room(d))
+		return true;
+	count_wait(d, tx);
+	wait_until(d, budget_room_at(d, 1));
+	return false;
+}
+
+static bool pace_lets(struct device *d, struct coap_tx *tx)
+{
+	if (pace_has_room(d))
+		return true;
+	count_wait(d, tx);
+	if (wait_get(d))
+		pace_wait(d);
+	return false;
+}
+
+static bool lets(struct device *d, struct coap_tx *tx, bool first)
+{
+	bool answer = tx->kind == TX_ANSWER;
+	uint64_t now = clock_now_ms(), at = asleep_until(d, answer && first);
+
+	if (at <= now && !(answer && first))
+		at = reach_hold_ms(d);
+	if (at > now) {
+		wait_until(d, at);
+		return false;
+	}
+	return budget_lets(d, tx) && (answer || pace_lets(d, tx));
+}
+
+bool gate_lets(struct device *d, struct coap_tx *tx, bool first)
+{
+	if (d->gate.closed)
+		return false;
+	if (!d->at || lets(d, tx, first)) /* without a link it is for the link to come back */
+		return true;
+	if (tx->kind == TX_REQUEST && first)
+		keep_queued(container_of(tx, struct exchange, tx));
+	return false;
+}
+
+/* ---- units that nobody repeats ---- */
+
+static struct gate_unit *find_unit(struct gate_wait *w, const uint8_t *data, size_t len)
+{
+	struct gate_unit *u = w->first;
+
+	while (u && (u->len != len || memcmp(u->data, data, len) != 0))
+		u = u->next;
+	return u;
+}
+
+static bool unit_add(struct device *d, const uint8_t *data, size_t len)
+{
+	struct gate_wait *w = wait_get(d);
+	struct gate_unit *u;
+
+	if (w && find_unit(w, data, len)) /* for a duplicate: it is on its way */
+		return true;
+	u = w && w->units_n < UNITS_MAX ? malloc(sizeof *u + len) : NULL;
+	if (!u)
+		return false;
+	u->next = NULL;
+	u->deadline_ms = clock_now_ms() +
+		coap_transmit_wait_ms(&d->profile->params); /* the device listens for it no longer */
+	u->len = (uint16_t)len;
+	memcpy(u->data, data, len);
+	*(w->last ? &w->last->next : &w->first) = u;
+	w->last = u;
+	w->units_n++;
+	count(d->all, C_THROTTLED);
+	return true;
+}
+
+static void flush_units(struct device *d)
+{
+	uint64_t now = clock_now_ms();
+
+	while (has_units(d)) {
+		struct gate_wait *w = d->gate.wait;
+		bool late = w->first->deadline_ms <= now;
+		struct gate_unit *u;
+
+		if (!late && !budget_has_room(d))
+			break;
+		u = unit_take(w, &w->first);
+		if (late)
+			count(d->all, C_BUDGET_DROPPED);
+		else
+			device_put(d, u->data, u->len);
+		free(u);
+	}
+	if (has_units(d))
+		wait_until(d, budget_room_at(d, 1));
+}
+
+bool gate_lets_unit(struct device *d, const uint8_t *data, size_t len)
+{
+	if (!d->gate.budget || !d->at || d->gate.closed)
+		return true;
+	flush_units(d);
+	if (!has_units(d) && budget_has_room(d))
+		return true;
+	if (!unit_add(d, data, len)) {
+		count(d->all, C_BUDGET_DROPPED);
+		quota_bites(d, false, "more answers wait for the budget than are kept");
+	}
+	wait_until(d, budget_room_at(d, 1));
+	return false;
+}
+
+bool gate_take_back(struct device *d, uint16_t mid)
+{
+	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+	struct gate_wait *w = d->gate.wait;
+	struct gate_unit **at = w ? &w->first : NULL;
+
+	while (at && *at && ((*at)->len != sizeof ack || memcmp((*at)->data, ack, sizeof ack) != 0))
+		at = &(*at)->next;
+	if (!at || !*at)
+		return false;
+	free(unit_take(w, at));
+	return true;
+}
+
+void gate_sent(struct device *d, bool request)
+{
+	budget_take(d);
+	if (request)
+		pace_take(d);
+}
+
+/* ---- going ---- */
+
+bool gate_may_queue(const struct exchange *x)
+{
+	struct coap_view v;
+	struct coap_msg m;
+
+	if (x->dev->profile->conf->queue_execute || coap_parse(&m, x->tx.data, x->tx.len))
+		return true;
+	coap_view(&v, &m, true);
+	return !gate_is_execute(&m, &v);
+}
+
+static bool is_unsent_execute(const struct exchange *x)
+{
+	return !x->over && !x->tx.first_ms && x->tx.data && !gate_may_queue(x);
+}
+
+/* The device has fallen asleep before an Execute had its turn. */
+static void fail_executes(struct device *d)
+{
+	for (struct exchange *x = d->down; x; x = x->next)
+		if (is_unsent_execute(x))
+			exchange_fail(x, COAP_UNAVAILABLE, reach_next_contact_s(d, x->assoc), "asleep");
+}
+
+/* When the window ends, an Execute that still waits must be told. */
+static void watch_executes(struct device *d)
+{
+	uint64_t until = d->downs ? reach_awake_until_ms(d) : 0;
+
+	if (!until || until == REACH_ALWAYS)
+		return;
+	for (const struct exchange *x = d->down; x; x = x->next)
+		if (is_unsent_execute(x)) {
+			wait_until(d, until + 1);
+			return;
+		}
+}
+
+void gate_flush(struct device *d)
+{
+	if (d->gate.busy || d->gate.closed || !d->at || (!d->gate.wait && !d->south.head))
+		return;
+	d->gate.busy = true;
+	if (reach_holds_requests(d) && !reach_is_awake(d))
+		fail_executes(d);
+	flush_units(d);
+	coap_peer_retry(&d->south, clock_now_ms());
+	watch_executes(d);
+	d->gate.busy = false;
+	settle(d);
+}
+
+void gate_answered(struct device *d)
+{
+	gate_flush(d);
+	if (d->gate.woke && reach_hold_ms(d) <= clock_now_ms())
+		d->gate.woke = false;
+}
+
+void gate_submitted(struct exchange *x)
+{
+	struct device *d = x->dev;
+
+	if (x->over || x->queued)
+		return;
+	x->queued = x->tx.len;
+	d->gate.queue_bytes += x->queued;
+	d->all->queue_bytes += x->queued;
+	watch_executes(d);
+}
+
+void gate_over(struct exchange *x)
+{
+	x->dev->gate.queue_bytes -= x->queued;
+	x->dev->all->queue_bytes -= x->queued;
+	x->queued = 0;
+}
+
+void gate_detach(struct device *d)
+{
+	drop_units(d);
+	pace_leave(d);
+}
+
+void gate_free(struct device *d)
+{
+	drop_units(d);
+	pace_leave(d);
+	if (d->gate.wait)
+		timer_cancel(d->all->env.timers, &d->gate.wait->timer);
+	free(d->gate.wait);
+	d->gate.wait = NULL;
+	budget_free(d);
+	quota_eases(d, true);
+	quota_eases(d, false);
+}
+
+/* ---- requests of servers ---- */
+
+/* POST to a resource, without content or with arguments in plain text (LwM2M Transport, Execute). */
+bool gate_is_execute(const struct coap_msg *m, const struct coap_view *v)
+{
+	return m->code == COAP_POST && !v->oscore && v->paths == 3 &&
+		(!m->payload_len || !v->has_content_format || v->content_format == 0);
+}
+
+static bool is_block(const struct coap_view *v)
+{
+	return (v->has_block1 && (coap_block_more(v->block1) || coap_block_num(v->block1))) ||
+		(v->has_block2 && coap_block_num(v->block2));
+}
+
+enum coap_tx_class gate_class(const struct coap_view *v)
+{
+	return is_block(v) && !v->oscore ? COAP_TX_BULK : COAP_TX_REQUEST;
+}
+
+static bool say_no(struct assoc *a, const struct coap_msg *m, uint8_t code, enum coap_option_number option,
+		   uint32_t value, const char *text)
+{
+	uint8_t buf[8];
+	struct coap_builder b = { writer_of(buf, sizeof buf), 0 };
+
+	log_ev(LOG_INFO, ROOM, "downlink.refused", LF_STR("dev", device_name(a->dev)),
+	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", code), LF_STR("reason", text));
+	coap_build_uint(&b, option, value);
+	refuse(a->dev, a, DOWN, m, code, buf, writer_len(&b.w), text);
+	return true;
+}
+
+static bool is_queue_full(const struct device *d, const struct coap_msg *m)
+{
+	size_t len = m->options_len + m->payload_len;
+
+	return d->gate.queue_bytes + len > QUEUE_BYTES_MAX || d->all->queue_bytes + len > QUEUE_BYTES_ALL_MAX;
+}
+
+/* What goes before a request that comes now. */
+static uint32_t units_ahead(const struct device *d)
+{
+	uint32_t n = d->gate.wait ? d->gate.wait->units_n : 0;
+
+	for (const struct exchange *x = d->down; x; x = x->next)
+		n += !x->over && !x->tx.first_ms;
+	return n;
+}
+
+/* A block of a transfer that would still wait when its server has given up. */
+static bool is_hopeless(struct assoc *a, const struct coap_view *v, uint64_t *at_ms)
+{
+	if (!a->dev->gate.budget || !is_block(v))
+		return false;
+	*at_ms = budget_room_at(a->dev, units_ahead(a->dev) + 1);
+	return *at_ms > clock_now_ms() + a->srv->conf->patience_s * 1000;
+}
+
+bool gate_refuses(struct assoc *a, const struct coap_msg *m, const struct coap_view *v)
+{
+	struct device *d = a->dev;
+	uint64_t at_ms;
+	size_t fits;
+
+	if (d->profile->conf->queue != QUEUE_OFF && !d->profile->conf->queue_execute && gate_is_execute(m, v) &&
+	    !reach_is_awake(d))
+		return say_no(a, m, COAP_UNAVAILABLE, COAP_MAX_AGE, reach_next_contact_s(d, a), "asleep");
+	if (is_queue_full(d, m))
+		return say_no(a, m, COAP_TOO_MANY, COAP_MAX_AGE, BUSY_MAX_AGE_S, "queue full");
+	fits = budget_too_small(d, a, m, v);
+	if (fits)
+		return say_no(a, m, COAP_TOO_LARGE, COAP_SIZE1, (uint32_t)fits,
+			      "more units than the budget of the device has");
+	if (is_hopeless(a, v, &at_ms))
+		return say_no(a, m, COAP_UNAVAILABLE, COAP_MAX_AGE, (uint32_t)((at_ms - clock_now_ms() + 999) / 1000),
+			      "the budget of the device is used up");
+	return false;
+}
+
+bool gate_renew(struct device *d, struct coap_tx *tx)
+{
+	struct exchange *x = container_of(tx, struct exchange, tx);
+
+	if (tx->kind != TX_REQUEST || x->oscore || x->in_doubt || !gate_may_queue(x))
+		return false;
+	x->in_doubt = true;
+	tx->mid = coap_peer_mid(&d->south);
+	tx->data[2] = (uint8_t)(tx->mid >> 8);
+	tx->data[3] = (uint8_t)tx->mid;
+	tx->first_ms = clock_now_ms();
+	count(d->all, C_IN_DOUBT);
+	return true;
+}
+
+int64_t gate_latency_s(const struct device *d, const struct coap_tx *tx)
+{
+	uint64_t now = clock_now_ms();
+	const struct exchange *x;
+
+	if (d->profile->conf->queue != QUEUE_SCEF)
+		return 0;
+	if (!tx)
+		return (int64_t)(coap_transmit_wait_ms(&d->profile->params) / 1000);
+	if (tx->kind == TX_ANSWER)
+		return (int64_t)(coap_exchange_lifetime_ms(&d->profile->params) / 1000);
+	x = container_of(tx, const struct exchange, tx);
+	return x->deadline_ms > now ? (int64_t)((x->deadline_ms - now + 999) / 1000) : 0;
+}
