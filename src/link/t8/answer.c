@@ -76,14 +76,18 @@ static void read_problem(struct t8_delivery_answer *a, const json_t *p)
 		 param ? param : "");
 }
 
+static void read_status(char status[T8_STATUS_MAX], const json_t *j)
+{
+	if (t8_json_copy(status, T8_STATUS_MAX, j, "deliveryStatus"))
+		t8_json_copy(status, T8_STATUS_MAX, j, "status"); /* an integer there is ProblemDetails': not copied */
+}
+
 static void fill_delivery(struct t8_delivery_answer *a, const json_t *j, const char *scs)
 {
 	const json_t *problem = json_object_get(j, "problemDetail"); /* nested: NiddDownlinkDataDeliveryFailure */
 
 	read_self(a->tail, j, scs);
-	if (t8_json_copy(a->status, sizeof a->status, j, "deliveryStatus"))
-		t8_json_copy(a->status, sizeof a->status, j,
-			     "status"); /* an integer there is ProblemDetails': not copied */
+	read_status(a->status, j);
 	a->has_retry = read_time(&a->retry_wall_ms, j, "requestedRetransmissionTime");
 	if (!json_is_object(problem))
 		problem = json_object_get(j, "problemDetails"); /* seen with an s */
@@ -103,16 +107,44 @@ void t8_delivery_read(struct t8_delivery_answer *a, const char *text, size_t len
 	json_decref(j);
 }
 
-static bool has_octets(const json_t *item, const uint8_t *data, size_t len)
+static bool read_octets(uint8_t data[T8_UNIT_MAX], size_t *len, const json_t *item)
 {
 	const json_t *v = json_object_get(item, "data");
-	uint8_t got[T8_UNIT_MAX];
-	long n;
+	long n = json_is_string(v) ? base64_decode(data, T8_UNIT_MAX, json_string_value(v), json_string_length(v)) : -1;
 
-	if (!json_is_string(v))
-		return false;
-	n = base64_decode(got, sizeof got, json_string_value(v), json_string_length(v));
-	return n >= 0 && (size_t)n == len && !memcmp(got, data, len);
+	*len = n < 0 ? 0 : (size_t)n;
+	return n >= 0;
+}
+
+static bool has_octets(const json_t *item, const uint8_t *data, size_t len)
+{
+	uint8_t got[T8_UNIT_MAX];
+	size_t n;
+
+	return read_octets(got, &n, item) && n == len && !memcmp(got, data, len);
+}
+
+int t8_pendings_read(const char *text, size_t len, const char *scs, t8_pending_fn *fn, void *arg)
+{
+	struct t8_pending_answer a;
+	json_t *j = NULL, *item;
+	size_t i;
+	int err = t8_json_read(&j, text, len, 100 * T8_JSON_MEMBERS);
+
+	if (err)
+		return err == -ENOMEM ? err : -EBADMSG;
+	if (!json_is_array(j))
+		err = -EBADMSG;
+	json_array_foreach(j, i, item)
+	{
+		read_self(a.tail, item, scs);
+		read_status(a.status, item);
+		a.has_retry = read_time(&a.retry_wall_ms, item, "requestedRetransmissionTime");
+		a.has_data = read_octets(a.data, &a.len, item);
+		fn(arg, &a);
+	}
+	json_decref(j);
+	return err;
 }
 
 int t8_pending_find(char *tail, const char *text, size_t len, const char *scs, const uint8_t *data, size_t data_len)

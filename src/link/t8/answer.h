@@ -40,4 +40,16 @@ void t8_delivery_read(struct t8_delivery_answer *a, const char *text, size_t len
 /* Looks for exactly these octets among pending deliveries (a bare array). 0 and the tail ("" when it has none); -ENOENT; -EBADMSG no list. */
 int t8_pending_find(char *tail, const char *text, size_t len, const char *scs, const uint8_t *data, size_t data_len);
 
+/* All of them. */
+struct t8_pending_answer {
+	char tail[T8_TAIL_MAX];     /* "" when it has none */
+	char status[T8_STATUS_MAX];
+	bool has_retry, has_data;   /* data may be absent, or larger than any unit of ours */
+	uint64_t retry_wall_ms;
+	size_t len;
+	uint8_t data[T8_UNIT_MAX];
+};
+typedef void t8_pending_fn(void *arg, const struct t8_pending_answer *a); /* borrowed for the call */
+int t8_pendings_read(const char *text, size_t len, const char *scs, t8_pending_fn *fn, void *arg); /* -EBADMSG no list; -ENOMEM */
+
 #endif

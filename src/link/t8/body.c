@@ -100,6 +100,18 @@ size_t t8_body_patch(const struct t8_dev *d, bool destination, char *buf, size_t
 	return finish(&w);
 }
 
+#define LATENCY_MAX_S 2592000 /* 30 days, the most that the link may be configured with */
+
+/* Who holds data for a sleeper is the caller's choice: 0 is not to be kept by the network, whatever the link says. */
+static uint64_t latency_s(const struct t8_conf *c, const struct t8_item *it)
+{
+	if (!it->latency_s)
+		return 0;
+	if (it->latency_s < 0 || c->maximum_latency_s)
+		return c->maximum_latency_s;
+	return it->latency_s < LATENCY_MAX_S ? (uint64_t)it->latency_s : LATENCY_MAX_S;
+}
+
 size_t t8_body_deliver(const struct t8_dev *d, const struct t8_item *it, char *buf, size_t size)
 {
 	const struct t8_conf *c = ((const struct t8_link *)d->base.link)->conf;
@@ -111,7 +123,7 @@ size_t t8_body_deliver(const struct t8_dev *d, const struct t8_item *it, char *b
 	identity(&w, d);
 	raw(&w, ",\"data\":\"");
 	raw(&w, text);
-	snprintf(text, sizeof text, "\",\"maximumLatency\":%llu", (unsigned long long)c->maximum_latency_s);
+	snprintf(text, sizeof text, "\",\"maximumLatency\":%llu", (unsigned long long)latency_s(c, it));
 	raw(&w, text);
 	if (it->port_ue >= 0 && it->port_scef >= 0) {
 		snprintf(text, sizeof text, ",\"rdsPort\":{\"portUE\":%d,\"portSCEF\":%d}", it->port_ue, it->port_scef);

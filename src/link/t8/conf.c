@@ -75,7 +75,7 @@ const struct conf_item link_t8_items[] = {
 		  .help = "WAIT_FOR_UE, INDICATE_ERROR or SEND_TRIGGER: what the network does without a PDN connection."),
 	CONF_BOOL(struct t8_conf, test_notification, true, .help = "Ask for a test notification with each new configuration."),
 	CONF_WORD(struct t8_conf, max_packet_unit, "bits", packet_unit_words, .help = "Unit of maximumPacketSize at this peer."),
-	CONF_UINT(struct t8_conf, maximum_latency_s, 0, 0, 2592000, .unit = "s", .help = "maximumLatency of downlink data; 0: do not buffer."),
+	CONF_UINT(struct t8_conf, maximum_latency_s, 0, 0, 2592000, .unit = "s", .help = "maximumLatency of downlink data to devices whose profile has queue = \"scef\"; 0: as long as the server waits."),
 	CONF_UINT(struct t8_conf, delivery_timeout_s, 60, 1, 600, .unit = "s", .help = "How long the answer to a downlink request may take."),
 	CONF_BOOL(struct t8_conf, rds, false, .help = "Ask for the reliable data service."),
 	CONF_LATER("rds_ports", .help = "Static port pairs of the reliable data service."),

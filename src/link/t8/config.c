@@ -143,12 +143,13 @@ static bool fail_downlinks(struct t8_dev *d, enum t8_cfg old)
 			if (!t8_tell_device(d, LINK_DEV_BARRED, 0, 0))
 				return false;
 		}
-		return t8_deliver_fail_all(d, LINK_CAUSE_BARRED) && t8_pending_fail_all(d, LINK_CAUSE_BARRED);
+		return t8_deliver_fail_all(d, LINK_CAUSE_BARRED, 0) && t8_pending_fail_all(d, LINK_CAUSE_BARRED);
 	}
 	if (d->state == T8_CFG_REJECTED && old != T8_CFG_REJECTED)
-		return t8_deliver_fail_all(d, LINK_CAUSE_NO_BEARER);
+		return t8_deliver_fail_all(d, LINK_CAUSE_NO_BEARER, 0);
 	if (d->state == T8_CFG_TERMINATED && old != T8_CFG_TERMINATED) {
-		/* what the peer kept, or is taking just now, is lost with it; the session knows if it is still wanted */
+		/* what the peer kept, or is taking just now, is lost with it; the session knows if it is still wanted
+		 */
 		if (d->busy && d->busy->flying)
 			d->busy->flying->orphan = true;
 		return t8_pending_fail_all(d, LINK_CAUSE_TEMPORARY);
@@ -205,6 +206,7 @@ void t8_config_event(struct t8_dev *d, enum t8_cfg_ev ev, const struct t8_config
 		return;
 	}
 	d->state = (uint8_t)(e->next - 1);
+	t8_keep(d);
 	settle(d, old);
 	if (old == T8_CFG_CREATING && l->holds)
 		t8_holds_retry(l, false);

@@ -104,7 +104,7 @@ static void on_created(struct t8_call *c, const struct t8_reply *r)
 
 	read_resource(c->l, r, &a);
 	if (!answered(c, r)) {
-		if (c->delete_after && *a.tail)
+		if (c->last && *a.tail)
 			t8_config_delete(c->l, a.tail);
 		return;
 	}
@@ -160,7 +160,11 @@ static void on_orphan_deleted(struct t8_call *c, const struct t8_reply *r)
 
 void t8_config_delete(struct t8_link *l, const char *tail)
 {
-	if (t8_request(l, NULL, T8_OP_DELETE, NULL, tail, "", NULL, 0, NULL, on_orphan_deleted))
+	struct t8_call *c;
+
+	if (!t8_request(l, &c, T8_OP_DELETE, NULL, tail, "", NULL, 0, NULL, on_orphan_deleted))
+		c->last = true;
+	else
 		log_ev(LOG_WARNING, ROOM, "config.left_behind", LF_STR("link", t8_name(l)),
 		       LF_STR("configuration", tail));
 }

@@ -46,6 +46,7 @@ void t8_busy_put(struct t8_dev *d)
 	if (!b || b->queued || b->flying || b->call || b->pendings)
 		return;
 	leave_ready(b);
+	t8_resume_leave(b);
 	timer_cancel(t8_of(d)->timers, &b->timer);
 	free(b);
 	d->busy = NULL;
@@ -121,10 +122,12 @@ static struct t8_item *item_new(const struct link_down *how, const uint8_t *data
 	if (!it)
 		return NULL;
 	it->id = how->id;
+	it->key = how->key;
 	it->klass = (uint8_t)how->klass;
 	it->deadline_ms = how->deadline_ms ? how->deadline_ms : clock_now_ms() + NO_DEADLINE_MS;
 	it->port_ue = how->port_ue;
 	it->port_scef = how->port_scef;
+	it->latency_s = how->maximum_latency_s;
 	it->len = (uint16_t)len;
 	memcpy(it->data, data, len);
 	return it;
@@ -184,14 +187,25 @@ void t8_cancel(struct link_dev *dev, uint32_t id)
 	}
 	if (b->flying && b->flying->id == id) {
 		b->flying->id = 0;
+		b->flying->key = 0;
 		b->flying->cancelled = true; /* taken back when its place at the peer is known */
 	}
-	t8_pending_cancel(d, id);
+	t8_pending_cancel(d, id, 0);
 	set_timer(b);
 	t8_busy_put(d);
 }
 
-bool t8_deliver_fail_all(struct t8_dev *d, enum link_cause cause)
+void t8_cancel_key(struct link_dev *dev, uint64_t key)
+{
+	struct t8_dev *d = (struct t8_dev *)dev;
+
+	if (!d->busy || !key)
+		return;
+	t8_pending_cancel(d, 0, key);
+	t8_busy_put(d);
+}
+
+bool t8_deliver_fail_all(struct t8_dev *d, enum link_cause cause, uint64_t retry_at_ms)
 {
 	struct t8_items mine = TAILQ_HEAD_INITIALIZER(mine);
 	struct t8_busy *b = d->busy;
@@ -206,15 +220,16 @@ bool t8_deliver_fail_all(struct t8_dev *d, enum link_cause cause)
 	}
 	set_timer(b);
 	if (b->flying) {
-		uint32_t id = b->flying->id;
+		struct t8_name name = t8_name_of(b->flying);
 
 		b->flying->id = 0;
+		b->flying->key = 0;
 		b->flying->cancelled = true;
-		here = t8_tell_down(d, id, LINK_DOWN_FAILED, cause, 0);
+		here = t8_tell_down(d, name, LINK_DOWN_FAILED, cause, retry_at_ms);
 	}
 	while ((it = TAILQ_FIRST(&mine))) {
 		TAILQ_REMOVE(&mine, it, next);
-		here = here && t8_tell_down(d, it->id, LINK_DOWN_FAILED, cause, 0);
+		here = here && t8_tell_down(d, t8_name_of(it), LINK_DOWN_FAILED, cause, retry_at_ms);
 		free(it);
 	}
 	if (here)
@@ -234,6 +249,7 @@ void t8_deliver_drop(struct t8_dev *d)
 		unqueue(b, it);
 		free(it);
 	}
+	t8_resume_leave(b);
 	t8_call_drop(b->call);
 	free(b->flying);
 	while ((p = LIST_FIRST(&b->pending)))
@@ -245,17 +261,42 @@ void t8_deliver_drop(struct t8_dev *d)
 }
 
 /* ---- starting ---- */
+/* The peer has kept these very octets since before the restart: nothing is sent. */
+static void take_twin(struct t8_busy *b, struct t8_item *it, struct t8_pending *twin)
+{
+	struct t8_dev *d = b->d;
+	struct t8_name name = t8_name_of(it);
+
+	twin->id = it->id;
+	twin->key = it->key;
+	twin->old = false;
+	unqueue(b, it);
+	free(it);
+	t8_keep(d);
+	if (!t8_tell_down(d, name, LINK_DOWN_BUFFERED, LINK_CAUSE_NONE, 0))
+		return;
+	t8_deliver_kick(d);
+	t8_busy_put(d);
+}
+
 int t8_deliver_start(struct t8_dev *d)
 {
 	struct t8_busy *b = d->busy;
 	uint64_t now = clock_now_ms();
 	struct t8_item *it = b ? TAILQ_FIRST(&b->queue) : NULL;
+	struct t8_pending *twin;
 	char body[4096];
 	size_t len;
 	int err;
 
-	if (!it || b->flying || !t8_dev_usable(d) || now < b->wait_until_ms || now >= it->deadline_ms)
-		return 0; /* the timer, an answer or the configuration goes on with it */
+	if (!it || b->flying || (d->flags & D_LOOKUP) || !t8_dev_usable(d) || now < b->wait_until_ms ||
+	    now >= it->deadline_ms)
+		return 0; /* the timer, an answer, a look-up or the configuration goes on with it */
+	twin = t8_resume_twin(d, it);
+	if (twin) {
+		take_twin(b, it, twin);
+		return 0;
+	}
 	len = t8_body_deliver(d, it, body, sizeof body);
 	err = len ? t8_request(t8_of(d), &b->call, T8_OP_DELIVER, d, d->tail, T8_DELIVERIES, body, len, NULL,
 			       t8_on_delivered)
@@ -283,7 +324,9 @@ void t8_deliver_kick(struct t8_dev *d)
 	set_timer(b);
 	if (!b->queued || b->flying || b->is_ready)
 		return;
-	if (t8_dev_usable(d) && clock_now_ms() >= b->wait_until_ms) {
+	if (d->flags & D_LOOKUP)
+		t8_resume_soon(d);
+	else if (t8_dev_usable(d) && clock_now_ms() >= b->wait_until_ms) {
 		TAILQ_INSERT_TAIL(&t8_of(d)->ready, b, ready);
 		b->is_ready = true;
 	}
@@ -298,12 +341,12 @@ static void on_busy_timer(struct timer *t, uint64_t now_ms)
 
 	while (it) {
 		struct t8_item *next = TAILQ_NEXT(it, next);
-		uint32_t id = it->id;
+		struct t8_name name = t8_name_of(it);
 
 		if (it->deadline_ms <= now_ms) {
 			unqueue(b, it);
 			free(it);
-			if (!t8_tell_down(d, id, LINK_DOWN_FAILED, LINK_CAUSE_EXPIRED, 0))
+			if (!t8_tell_down(d, name, LINK_DOWN_FAILED, LINK_CAUSE_EXPIRED, 0))
 				return;
 			b = d->busy;
 			if (!b)

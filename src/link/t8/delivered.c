@@ -21,16 +21,16 @@ static void go_on(struct t8_dev *d)
 
 static void failed(struct t8_dev *d, struct t8_item *it, enum link_cause cause, uint64_t retry_at_ms)
 {
-	uint32_t id = it->id;
+	struct t8_name name = t8_name_of(it);
 
 	free(it);
 	if (cause == LINK_CAUSE_TEMPORARY && !retry_at_ms) {
 		retry_at_ms = clock_now_ms() + t8_backoff_ms(d->refusals);
 		d->refusals = (uint8_t)(d->refusals + (d->refusals < 16));
 	}
-	if (cause == LINK_CAUSE_ASLEEP && !t8_tell_device(d, LINK_DEV_ASLEEP, retry_at_ms, 0))
+	if (cause == LINK_CAUSE_ASLEEP && !t8_tell_asleep(d, retry_at_ms))
 		return;
-	if (t8_tell_down(d, id, LINK_DOWN_FAILED, cause, retry_at_ms))
+	if (t8_tell_down(d, name, LINK_DOWN_FAILED, cause, retry_at_ms))
 		go_on(d);
 }
 
@@ -49,10 +49,10 @@ static void too_large(struct t8_dev *d, struct t8_item *it)
 
 static void unsure(struct t8_dev *d, struct t8_item *it)
 {
-	uint32_t id = it->id;
+	struct t8_name name = t8_name_of(it);
 
 	free(it);
-	if (t8_tell_down(d, id, LINK_DOWN_UNSURE, LINK_CAUSE_NONE, 0))
+	if (t8_tell_down(d, name, LINK_DOWN_UNSURE, LINK_CAUSE_NONE, 0))
 		go_on(d);
 }
 
@@ -69,11 +69,11 @@ static void again(struct t8_dev *d, struct t8_item *it, uint64_t wait_ms)
 
 static void finished(struct t8_dev *d, struct t8_item *it, const struct t8_reply *r)
 {
-	uint32_t id = it->id;
+	struct t8_name name = t8_name_of(it);
 
 	free(it);
 	t8_config_lost(d, false);
-	if (t8_tell_status(d, id, r->a.status, t8_retry_at_ms(NULL, &r->a, NULL)))
+	if (t8_tell_status(d, name, r->a.status, t8_retry_at_ms(NULL, &r->a, NULL)))
 		go_on(d);
 }
 
@@ -90,16 +90,17 @@ static void take_back(struct t8_link *l, const char *tail)
 		t8_request(l, NULL, T8_OP_CANCEL, NULL, tail, "", NULL, 0, NULL, on_taken_back);
 }
 
-void t8_pending_cancel(struct t8_dev *d, uint32_t id)
+void t8_pending_cancel(struct t8_dev *d, uint32_t id, uint64_t key)
 {
 	struct t8_pending *p, *next;
 
 	for (p = LIST_FIRST(&d->busy->pending); p; p = next) {
 		next = LIST_NEXT(p, mate);
-		if (p->id != id)
+		if (id ? p->id != id : p->key != key)
 			continue;
 		take_back(t8_of(d), p->tail);
 		t8_pending_free(p);
+		t8_keep(d);
 	}
 }
 
@@ -109,8 +110,7 @@ static void pending(struct t8_dev *d, struct t8_item *it, const struct t8_reply 
 	struct t8_link *l = t8_of(d);
 	char tail[T8_TAIL_MAX] = "";
 	struct t8_unmatched *early;
-	uint32_t id = it->id;
-	uint64_t deadline_ms = it->deadline_ms;
+	struct t8_name name = t8_name_of(it);
 	bool cancelled = it->cancelled, here;
 
 	if (it->orphan && !cancelled) { /* kept where nothing is kept any more */
@@ -123,23 +123,23 @@ static void pending(struct t8_dev *d, struct t8_item *it, const struct t8_reply 
 		finished(d, it, r);
 		return;
 	}
-	free(it);
 	t8_config_lost(d, false);
 	early = t8_unmatched_take(l, tail);
 	if (cancelled) {
 		take_back(l, tail);
 		here = true;
 	} else if (early && t8_status_class(early->status).state != LINK_DOWN_BUFFERED) {
-		here = t8_tell_status(d, id, early->status,
+		here = t8_tell_status(d, name, early->status,
 				      early->has_retry ? t8_hint_ms(early->retry_wall_ms, NULL) : 0);
-	} else if (id && t8_pending_add(d, tail, id, deadline_ms)) {
+	} else if (name.id && t8_pending_add(d, tail, it)) {
 		const char *status = *r->a.status ? r->a.status : "BUFFERING";
 
-		here = t8_tell_status(d, id, status, t8_retry_at_ms(NULL, &r->a, NULL));
+		here = t8_tell_status(d, name, status, t8_retry_at_ms(NULL, &r->a, NULL));
 	} else {
-		here = t8_tell_down(d, id, LINK_DOWN_SENT, LINK_CAUSE_NONE, 0);
+		here = t8_tell_down(d, name, LINK_DOWN_SENT, LINK_CAUSE_NONE, 0);
 	}
 	free(early);
+	free(it);
 	if (here)
 		go_on(d);
 }
@@ -212,11 +212,11 @@ static void on_looked_up(struct t8_call *c, const struct t8_reply *r)
 	} else if (!err && it->cancelled) {
 		take_back(c->l, tail);
 		again(d, it, 0);
-	} else if (!err && t8_pending_add(d, tail, it->id, it->deadline_ms)) {
-		uint32_t id = it->id;
+	} else if (!err && t8_pending_add(d, tail, it)) {
+		struct t8_name name = t8_name_of(it);
 
 		free(it);
-		if (t8_tell_down(d, id, LINK_DOWN_BUFFERED, LINK_CAUSE_NONE, 0))
+		if (t8_tell_down(d, name, LINK_DOWN_BUFFERED, LINK_CAUSE_NONE, 0))
 			go_on(d);
 	} else {
 		unsure(d, it);
@@ -242,9 +242,8 @@ static void log_failed(const struct t8_dev *d, const struct t8_item *it, const s
 	       LF_STR("detail", *r->a.detail ? r->a.detail : NULL), LF_BOOL("retry_time_out_of_range", clamped));
 }
 
-void t8_on_delivered(struct t8_call *c, const struct t8_reply *r)
+static void decide(struct t8_dev *d, const struct t8_reply *r)
 {
-	struct t8_dev *d = c->d;
 	struct t8_item *it = d->busy->flying;
 	struct t8_decision is = t8_decide(r->http, &r->a);
 	bool clamped;
@@ -290,4 +289,16 @@ void t8_on_delivered(struct t8_call *c, const struct t8_reply *r)
 			failed(d, it, LINK_CAUSE_TEMPORARY, retry_at_ms);
 		break;
 	}
+}
+
+void t8_on_delivered(struct t8_call *c, const struct t8_reply *r)
+{
+	struct t8_watch w = { c->d, c->l->watch };
+	bool noted = c->d->busy->flying->noted;
+
+	c->l->watch = &w;
+	decide(c->d, r);
+	c->l->watch = w.next;
+	if (noted && w.d)
+		t8_keep(w.d);
 }

@@ -81,8 +81,10 @@ void t8_dev_set_tail(struct t8_dev *d, const char *tail)
 	if (!tail || !*tail)
 		return;
 	other = t8_dev_by_tail(t8_of(d), tail);
-	if (other) /* one configuration has one user: the peer says it is this one now */
+	if (other) { /* one configuration has one user: the peer says it is this one now */
 		forget_tail(other);
+		t8_keep(other);
+	}
 	d->tail = strdup(tail);
 	if (d->tail && map_add(&t8_of(d)->by_tail, &d->by_tail, map_hash(tail, strlen(tail)))) {
 		free(d->tail);
@@ -120,6 +122,7 @@ void t8_dev_learn_alias(struct t8_dev *d, const char *external_id, const char *m
 		d->alias = NULL;
 		return;
 	}
+	t8_keep(d);
 	log_ev(LOG_DEBUG, ROOM, "device.alias", LF_STR("dev", d->id + 1), LF_STR("alias", id));
 }
 
@@ -158,6 +161,7 @@ void t8_dev_packet_size(struct t8_dev *d, uint64_t size)
 		return;
 	d->mtu_peer = (uint16_t)octets;
 	d->flags |= D_MTU_NEWS;
+	t8_keep(d);
 }
 
 void t8_dev_shrink(struct t8_dev *d, size_t len)
@@ -166,6 +170,7 @@ void t8_dev_shrink(struct t8_dev *d, size_t len)
 		return;
 	d->mtu_peer = (uint16_t)(len - 1);
 	d->flags |= D_MTU_NEWS;
+	t8_keep(d);
 }
 
 static int read_identity(char *key, size_t size, const struct link_identity *identity)
@@ -272,11 +277,12 @@ int t8_attach(struct link *base, struct link_dev **out, const struct link_identi
 		free(d);
 		return err;
 	}
+	t8_keep_restore(d);
 	if (l->listed)
 		t8_config_queue(d, false);
 	if (!l->listed ? !l->list_call && !l->list_at_ms : l->conf->config_mode == T8_CONFIG_ADOPT)
 		t8_list_want(l, clock_now_ms(), false);
-	if (!timer_is_set(&l->pump)) /* work of a burst of devices starts in the next pass */
+	if (l->news || !timer_is_set(&l->pump)) /* work of a burst of devices starts in the next pass */
 		timer_set(l->timers, &l->pump, clock_now_ms(), l->pump.fn);
 	*out = (struct link_dev *)d;
 	return 0;
@@ -292,7 +298,7 @@ static void release_calls(struct t8_dev *d, bool gone)
 	LIST_FOREACH(c, &t8_of(d)->calls, link)
 	if (c->d == d) {
 		c->d = NULL;
-		c->delete_after = gone && c->op == T8_OP_CREATE;
+		c->last = gone && c->op == T8_OP_CREATE;
 	}
 }
 
@@ -308,6 +314,8 @@ void t8_detach(struct link_dev *dev, bool gone)
 		if (w->d == d)
 			w->d = NULL;
 	t8_deliver_drop(d);
+	if (gone)
+		t8_keep_forget(d);
 	if (gone && d->tail && d->state != T8_CFG_DELETING && l->conf->config_mode == T8_CONFIG_API)
 		t8_config_delete(l, d->tail);
 	release_calls(d, gone);
@@ -348,14 +356,16 @@ size_t t8_describe(const struct link_dev *dev, char *buf, size_t size)
 	return len - 2;
 }
 
-bool t8_tell_down(struct t8_dev *d, uint32_t id, enum link_down_state state, enum link_cause cause,
+bool t8_tell_down(struct t8_dev *d, struct t8_name name, enum link_down_state state, enum link_cause cause,
 		  uint64_t retry_at_ms)
 {
 	struct t8_link *l = t8_of(d);
 	struct t8_watch w = { d, l->watch };
-	const struct link_down_event ev = { .id = id, .state = state, .cause = cause, .retry_at_ms = retry_at_ms };
+	const struct link_down_event ev = {
+		.id = name.id, .state = state, .cause = cause, .retry_at_ms = retry_at_ms, .key = name.key
+	};
 
-	if (!id)
+	if (!name.id && !name.key)
 		return true;
 	l->watch = &w;
 	l->base.env->events->down(l->base.env->arg, d->base.dev, &ev);
@@ -373,4 +383,15 @@ bool t8_tell_device(struct t8_dev *d, enum link_dev_event_kind kind, uint64_t un
 	l->base.env->events->device(l->base.env->arg, d->base.dev, &ev);
 	l->watch = w.next;
 	return w.d != NULL;
+}
+
+bool t8_tell_asleep(struct t8_dev *d, uint64_t until_ms)
+{
+	uint32_t until_s = until_ms > clock_now_ms() ? (uint32_t)((until_ms + 999) / 1000) : 0;
+
+	if (until_s != d->asleep_s) {
+		d->asleep_s = until_s;
+		t8_keep(d);
+	}
+	return t8_tell_device(d, LINK_DEV_ASLEEP, until_ms, 0);
 }

@@ -106,20 +106,26 @@ static uint64_t next_pump(const struct t8_link *l, uint64_t now)
 
 static void on_pump(struct timer *t, uint64_t now_ms)
 {
+	struct t8_link *l = container_of(t, struct t8_link, pump);
+
 	(void)now_ms;
-	t8_pump(container_of(t, struct t8_link, pump));
+	t8_keep_tell(l);
+	t8_pump(l);
 }
 
 void t8_pump(struct t8_link *l)
 {
 	uint64_t now = clock_now_ms(), at;
 
-	if (l->pumping || l->closing)
-		return;
+	if (l->closing)
+		t8_drain_step(l);
+	if (l->pumping || l->closing || l->news)
+		return; /* with news the timer is set, and the session hears them before anything goes */
 	l->pumping = true;
 	if (l->list_at_ms && now >= l->list_at_ms && !l->list_call && l->devs_n)
 		t8_list_start(l);
 	pump_config(l, now);
+	t8_resume_pump(l);
 	pump_deliveries(l);
 	l->pumping = false;
 	at = next_pump(l, now);
@@ -134,6 +140,8 @@ static void on_tick(struct timer *t, uint64_t now_ms)
 {
 	struct t8_link *l = container_of(t, struct t8_link, tick);
 
+	t8_keep_unclaimed(l);
+	t8_keep_flying(l);
 	t8_sweep(l);
 	t8_pending_expire(l);
 	if (l->holds)
@@ -202,6 +210,7 @@ static void init_lists(struct t8_link *l)
 	TAILQ_INIT(&l->hot);
 	TAILQ_INIT(&l->cold);
 	TAILQ_INIT(&l->ready);
+	TAILQ_INIT(&l->lookups);
 	TAILQ_INIT(&l->pendings);
 	TAILQ_INIT(&l->unmatched);
 }
@@ -216,12 +225,23 @@ static int join_shared(struct t8_link *l, const struct link_env *env)
 			return -ENOMEM;
 		LIST_INIT(&s->listeners);
 		LIST_INIT(&s->links);
+		LIST_INIT(&s->draining);
+		s->slot = env->t8;
 		if (env->t8)
 			*env->t8 = s;
 	}
 	l->shared = s;
 	LIST_INSERT_HEAD(&s->links, l, mate);
 	return 0;
+}
+
+void t8_shared_put(struct t8_shared *s)
+{
+	if (!LIST_EMPTY(&s->links) || !LIST_EMPTY(&s->draining))
+		return;
+	if (s->slot)
+		*s->slot = NULL;
+	free(s);
 }
 
 static void leave_shared(struct t8_link *l)
@@ -231,19 +251,18 @@ static void leave_shared(struct t8_link *l)
 	if (!s)
 		return;
 	LIST_REMOVE(l, mate);
-	if (!LIST_EMPTY(&s->links))
-		return;
-	if (l->base.env->t8)
-		*l->base.env->t8 = NULL;
-	free(s);
+	t8_shared_put(s);
 }
 
-static void drop_calls(struct t8_link *l)
+static void drop_calls(struct t8_link *l, bool but_last)
 {
-	struct t8_call *c;
+	struct t8_call *c, *next;
 
-	while ((c = LIST_FIRST(&l->calls)))
-		t8_call_drop(c);
+	for (c = LIST_FIRST(&l->calls); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (!but_last || !c->last)
+			t8_call_drop(c);
+	}
 	t8_list_fini(&l->list);
 	l->list_call = NULL;
 }
@@ -262,29 +281,23 @@ static void clear_all_alarms(struct t8_link *l)
 {
 	struct alarms *a = l->base.env->alarms;
 
-	alarm_clear(a, "t8.unreachable", t8_name(l));
-	alarm_clear(a, "t8.auth_failed", t8_name(l));
-	alarm_clear(a, "t8.config_lost", t8_name(l));
+	if (l->unreachable)
+		alarm_clear(a, "t8.unreachable", t8_name(l));
+	if (l->auth_failed)
+		alarm_clear(a, "t8.auth_failed", t8_name(l));
+	if (!l->own)
+		alarm_clear(a, "t8.config_lost", t8_name(l));
+	l->unreachable = l->auth_failed = false;
 	clear_alarms(l, UINT64_MAX);
 }
 
-static void t8_close(struct link *base, bool stop)
+/* Whatever is left of a closed link. */
+void t8_free(struct t8_link *l)
 {
-	struct t8_link *l = (struct t8_link *)base;
-
-	(void)stop; /* configurations are deleted with their devices, never with the link */
-	if (!l)
-		return;
-	l->closing = true;
-	t8_callback_close(l);
-	while (l->devs_n)
-		t8_detach((struct link_dev *)l->devs[0], false);
-	drop_calls(l);
+	drop_calls(l, false);
 	if (l->client)
 		http_client_close(l->client);
-	drop_unmatched(l);
 	timer_cancel(l->timers, &l->tick);
-	timer_cancel(l->timers, &l->pump);
 	clear_all_alarms(l);
 	leave_shared(l);
 	map_fini(&l->by_id);
@@ -295,6 +308,28 @@ static void t8_close(struct link *base, bool stop)
 	free(l->echo);
 	free(l->root);
 	free(l);
+}
+
+static void t8_close(struct link *base, bool stop)
+{
+	struct t8_link *l = (struct t8_link *)base;
+
+	if (!l)
+		return;
+	l->closing = true;
+	t8_callback_close(l);
+	while (l->devs_n)
+		t8_detach((struct link_dev *)l->devs[0], false);
+	drop_calls(l, !stop);
+	drop_unmatched(l);
+	t8_keep_close(l);
+	timer_cancel(l->timers, &l->tick);
+	timer_cancel(l->timers, &l->pump);
+	clear_all_alarms(l);
+	if (stop && l->shared)
+		t8_drain_end(l->shared);
+	if (LIST_EMPTY(&l->calls) || !t8_drain(l))
+		t8_free(l);
 }
 
 static char *root_of(const char *api_root)
@@ -340,6 +375,8 @@ static int t8_open(struct link **out, const struct link_conf *conf, const struct
 	init_lists(l);
 	make_cells(l);
 	err = bring_up(l, c, env);
+	if (!err)
+		err = t8_keep_open(l);
 	if (err) {
 		log_ev(LOG_ERROR, ROOM, "link.open_failed", LF_STR("link", t8_name(l)), LF_STR("why", strerror(-err)));
 		t8_close(&l->base, true);
@@ -379,7 +416,8 @@ static bool t8_keeps(const struct link *l, const struct link_conf *conf)
 /* A listener is shared by links that agree on TLS. */
 static bool t8_blocks(const struct link *l, const struct link_conf *conf)
 {
-	const struct t8_callback_conf *mine = &((const struct t8_link *)l)->conf->callback, *theirs = &((const struct t8_conf *)conf)->callback;
+	const struct t8_callback_conf *mine = &((const struct t8_link *)l)->conf->callback,
+				      *theirs = &((const struct t8_conf *)conf)->callback;
 
 	return same(mine->listen, theirs->listen) && t8_callback_tls(mine) != t8_callback_tls(theirs);
 }
@@ -435,7 +473,9 @@ const struct link_ops link_t8_ops = {
 	.set_mtu = t8_set_mtu,
 	.send = t8_send,
 	.cancel = t8_cancel,
+	.cancel_key = t8_cancel_key,
 	.status = t8_status,
 	.describe = t8_describe,
 	.close = t8_close,
+	.end = t8_end,
 };

@@ -19,7 +19,7 @@ static bool tail_eq(const struct map_node *n, const void *key, size_t len)
 	return strlen(p->tail) == len && !memcmp(p->tail, key, len);
 }
 
-static struct t8_pending *find(const struct t8_link *l, const char *tail)
+struct t8_pending *t8_pending_by_tail(const struct t8_link *l, const char *tail)
 {
 	size_t len = strlen(tail);
 	struct map_node *n = len ? map_find(&l->pending, map_hash(tail, len), tail_eq, tail, len) : NULL;
@@ -31,39 +31,86 @@ void t8_pending_free(struct t8_pending *p)
 {
 	struct t8_link *l = t8_of(p->d);
 
-	map_remove(&l->pending, &p->node);
+	if (*p->tail)
+		map_remove(&l->pending, &p->node);
 	TAILQ_REMOVE(&l->pendings, p, age);
 	LIST_REMOVE(p, mate);
 	p->d->busy->pendings--;
 	free(p);
 }
 
-bool t8_pending_add(struct t8_dev *d, const char *tail, uint32_t id, uint64_t deadline_ms)
+static struct t8_pending *pending_new(struct t8_dev *d, const char *tail, uint64_t until_ms)
 {
 	struct t8_link *l = t8_of(d);
 	struct t8_busy *b = t8_busy_get(d);
 	size_t len = strlen(tail);
-	struct t8_pending *p = find(l, tail);
+	struct t8_pending *p = t8_pending_by_tail(l, tail);
 
 	if (p)
 		t8_pending_free(p); /* the peer uses its links again */
-	if (!b || !len || b->pendings >= PENDING_MAX || l->pending.count >= PENDINGS_MAX)
-		return false;
+	if (!b || b->pendings >= PENDING_MAX || l->pending.count >= PENDINGS_MAX)
+		return NULL;
 	p = calloc(1, sizeof *p + len + 1);
 	if (!p)
-		return false;
+		return NULL;
 	memcpy(p->tail, tail, len + 1);
-	if (map_add(&l->pending, &p->node, map_hash(tail, len))) {
+	if (len && map_add(&l->pending, &p->node, map_hash(tail, len))) {
 		free(p);
-		return false;
+		return NULL;
 	}
 	p->d = d;
-	p->id = id;
-	p->until_ms = deadline_ms > clock_now_ms() + DAY_MS ? deadline_ms : clock_now_ms() + DAY_MS;
+	p->until_ms = until_ms;
 	TAILQ_INSERT_TAIL(&l->pendings, p, age);
 	LIST_INSERT_HEAD(&b->pending, p, mate);
 	b->pendings++;
+	return p;
+}
+
+bool t8_pending_add(struct t8_dev *d, const char *tail, const struct t8_item *it)
+{
+	uint64_t until_ms = clock_now_ms() + DAY_MS;
+	struct t8_pending *p = *tail ? pending_new(d, tail, it->deadline_ms > until_ms ? it->deadline_ms : until_ms)
+				     : NULL;
+
+	if (!p)
+		return false;
+	p->id = it->id;
+	p->key = it->key;
+	p->hash = t8_keep_hash(t8_of(d), it->data, it->len);
+	p->len = it->len;
+	t8_keep(d);
 	return true;
+}
+
+struct t8_pending *t8_pending_restore(struct t8_dev *d, const char *tail, uint64_t key, uint64_t hash, uint16_t len,
+				      uint64_t until_ms)
+{
+	struct t8_pending *p = pending_new(d, tail, until_ms);
+
+	if (!p) {
+		t8_busy_put(d);
+		return NULL;
+	}
+	p->key = key;
+	p->hash = hash;
+	p->len = len;
+	p->old = true;
+	return p;
+}
+
+void t8_pending_until(struct t8_pending *p, uint64_t until_ms)
+{
+	struct t8_link *l = t8_of(p->d);
+	struct t8_pending *before = TAILQ_FIRST(&l->pendings);
+
+	p->until_ms = until_ms;
+	TAILQ_REMOVE(&l->pendings, p, age);
+	while (before && before != p && before->until_ms <= until_ms)
+		before = TAILQ_NEXT(before, age);
+	if (before)
+		TAILQ_INSERT_BEFORE(before, p, age);
+	else
+		TAILQ_INSERT_TAIL(&l->pendings, p, age);
 }
 
 bool t8_pending_fail_all(struct t8_dev *d, enum link_cause cause)
@@ -71,17 +118,21 @@ bool t8_pending_fail_all(struct t8_dev *d, enum link_cause cause)
 	struct t8_pending *p;
 
 	while (d->busy && (p = LIST_FIRST(&d->busy->pending))) {
-		uint32_t id = p->id;
+		struct t8_name name = { p->id, p->key };
+		/* one of the life before may have reached the device in the time between */
+		bool unsure = p->old && !p->listed && cause == LINK_CAUSE_TEMPORARY;
 
 		t8_pending_free(p);
-		if (!t8_tell_down(d, id, LINK_DOWN_FAILED, cause, 0))
+		if (!t8_tell_down(d, name, unsure ? LINK_DOWN_UNSURE : LINK_DOWN_FAILED,
+				  unsure ? LINK_CAUSE_NONE : cause, 0))
 			return false;
 	}
 	t8_busy_put(d);
+	t8_keep(d);
 	return true;
 }
 
-bool t8_tell_status(struct t8_dev *d, uint32_t id, const char *status, uint64_t retry_at_ms)
+bool t8_tell_status(struct t8_dev *d, struct t8_name name, const char *status, uint64_t retry_at_ms)
 {
 	struct t8_link *l = t8_of(d);
 	struct t8_status_class c = t8_status_class(status);
@@ -97,9 +148,9 @@ bool t8_tell_status(struct t8_dev *d, uint32_t id, const char *status, uint64_t 
 		retry_at_ms = clock_now_ms() + t8_backoff_ms(d->refusals);
 		d->refusals = (uint8_t)(d->refusals + (d->refusals < 16));
 	}
-	if (asleep && !t8_tell_device(d, LINK_DEV_ASLEEP, retry_at_ms, 0))
+	if (asleep && !t8_tell_asleep(d, retry_at_ms))
 		return false;
-	return t8_tell_down(d, id, c.state, c.cause, retry_at_ms);
+	return t8_tell_down(d, name, c.state, c.cause, retry_at_ms);
 }
 
 static void drop_unmatched(struct t8_link *l, struct t8_unmatched *u)
@@ -148,20 +199,22 @@ void t8_unmatched_keep(struct t8_link *l, const struct t8_note *n)
 
 void t8_pending_status(struct t8_link *l, const struct t8_note *n)
 {
-	struct t8_pending *p = find(l, n->tail);
+	struct t8_pending *p = t8_pending_by_tail(l, n->tail);
 	uint64_t retry_at_ms = n->has_retry ? t8_hint_ms(n->retry_wall_ms, NULL) : 0;
 	struct t8_dev *d;
-	uint32_t id;
+	struct t8_name name;
 
 	if (!p) {
 		t8_unmatched_keep(l, n);
 		return;
 	}
 	d = p->d;
-	id = p->id;
-	if (t8_status_class(n->status).state != LINK_DOWN_BUFFERED)
+	name = (struct t8_name){ p->id, p->key };
+	if (t8_status_class(n->status).state != LINK_DOWN_BUFFERED) {
 		t8_pending_free(p);
-	if (t8_tell_status(d, id, n->status, retry_at_ms))
+		t8_keep(d);
+	}
+	if (t8_tell_status(d, name, n->status, retry_at_ms))
 		t8_busy_put(d);
 }
 
@@ -180,5 +233,6 @@ void t8_pending_expire(struct t8_link *l)
 
 		t8_pending_free(p);
 		t8_busy_put(d);
+		t8_keep(d);
 	}
 }

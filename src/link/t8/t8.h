@@ -9,6 +9,9 @@
  *   pending   deliveries that the peer keeps, and statuses that came before their delivery was known
  *   callback  the listener, and who may call
  *   uplink    what a notification does
+ *   keep      what is remembered of a device over a restart
+ *   resume    the look-up of what the peer kept meanwhile
+ *   drain     a link that is withdrawn, and deletes what it made
  *
  * After telling the session anything a device may be gone (detached in the call): the t8_tell_ functions say whether it is.
  */
@@ -43,6 +46,7 @@
 #define HOLD_MAX 64                  /* notifications that wait for a configuration to become known */
 #define HOLD_MS 5000
 #define NO_DEADLINE_MS 247000        /* a unit without deadline waits as long as its message id means anything (EXCHANGE_LIFETIME) */
+#define LOOKUPS_MAX 4                /* look-ups after a restart under way at once */
 #define AUDIT_MS (6u * 3600 * 1000)
 #define AUDIT_GAP_MS 60000           /* least time between two lists after surprises */
 #define TEST_WAIT_S 30               /* a test notification is missed after this */
@@ -68,7 +72,7 @@ struct t8_call {
 	uint64_t started_ms;
 	enum t8_op op;
 	bool probe;             /* it has the circuit's one leave */
-	bool delete_after;      /* CREATE of a device that is gone for good: what was made is deleted */
+	bool last;              /* of a device that is gone for good: goes on when the link is closed. What a CREATE made is deleted */
 	size_t suffix_len;      /* of the URL, behind the base: a 308 moves the base */
 };
 LIST_HEAD(t8_calls, t8_call);
@@ -134,6 +138,8 @@ enum {
 	D_NO_PATCH = 1024, /* the peer would not change the callback: replace */
 	D_REFUSED = 2048,  /* the last create was refused otherwise */
 	D_AGAIN = 4096,    /* to be queued when the request under way is answered */
+	D_NEWS = 8192,     /* restored: the session is to be told of it when the loop runs */
+	D_LOOKUP = 16384,  /* what the peer kept in the life before is looked up before anything is sent */
 };
 
 struct t8_alias { /* the identity of the other kind, learnt */
@@ -152,6 +158,8 @@ struct t8_dev {
 	uint32_t index;          /* in the link's devs */
 	uint32_t active_s, expires_s, renew_s, retry_s; /* clock_now_ms() / 1000; 0: none */
 	uint32_t life_s;         /* of the configuration when it was learnt */
+	uint32_t asleep_s;       /* the network has named this time for it; 0: none, or it was heard since */
+	uint32_t kept;           /* of what is stored of it, a hash; 0: nothing is */
 	uint16_t mtu, mtu_peer;  /* the profile's; maximumPacketSize in octets, 0: not told */
 	uint16_t flags;
 	uint8_t state;           /* enum t8_cfg */
@@ -165,17 +173,29 @@ struct t8_dev {
 struct t8_item {
 	TAILQ_ENTRY(t8_item) next;
 	uint64_t deadline_ms;
+	uint64_t key;
 	uint32_t id;
 	uint16_t len;
 	uint8_t klass, tries;
+	bool noted;     /* the store knows that its request is under way */
 	bool resent;    /* once more after an unknown outcome */
 	bool recreated; /* once more after the configuration was lost */
 	bool cancelled;
 	bool orphan;    /* the configuration it went to was lost meanwhile */
 	int16_t port_ue, port_scef;
+	int64_t latency_s; /* link_down.maximum_latency_s */
 	uint8_t data[];
 };
 TAILQ_HEAD(t8_items, t8_item);
+
+struct t8_name { /* how the session knows a unit; both 0: it does not want to hear of it */
+	uint32_t id;
+	uint64_t key;
+};
+static inline struct t8_name t8_name_of(const struct t8_item *it)
+{
+	return (struct t8_name){ it->id, it->id ? it->key : 0 };
+}
 
 struct t8_pending {
 	struct map_node node;
@@ -183,8 +203,12 @@ struct t8_pending {
 	LIST_ENTRY(t8_pending) mate; /* of the device */
 	struct t8_dev *d;
 	uint64_t until_ms;
+	uint64_t key, hash;          /* hash: of its octets */
 	uint32_t id;
-	char tail[];
+	uint16_t len;
+	bool old;                    /* of the life before */
+	bool listed;                 /* of these: the peer has it still */
+	char tail[];                 /* "": of these, the answer with it never came */
 };
 
 struct t8_unmatched {
@@ -202,11 +226,14 @@ struct t8_busy {
 	struct t8_item *flying;  /* its request, or the look-up after it, is under way */
 	struct t8_call *call;
 	LIST_HEAD(, t8_pending) pending;
-	TAILQ_ENTRY(t8_busy) ready;
+	TAILQ_ENTRY(t8_busy) ready, look;
 	struct timer timer;
 	uint64_t wait_until_ms;  /* own back-off */
+	uint64_t look_at_ms;     /* not looked up before */
 	uint16_t queued, pendings;
+	uint8_t look_tries;
 	bool is_ready;           /* in the link's list: waits for the peer */
+	bool looks;              /* in the link's list of look-ups */
 };
 
 /* ---- callback ---- */
@@ -222,7 +249,8 @@ struct t8_listener {
 /* What the t8 links of a process share; hangs from link_env.t8. */
 struct t8_shared {
 	LIST_HEAD(, t8_listener) listeners;
-	LIST_HEAD(, t8_link) links;
+	LIST_HEAD(, t8_link) links, draining;
+	struct t8_shared **slot; /* NULL: of one link alone */
 };
 
 struct t8_up { /* one notification whose answer is owed */
@@ -241,6 +269,7 @@ enum t8_alarm { T8_ALARM_CALLER, T8_ALARM_IDENTITY, T8_ALARM_COUNT }; /* those t
 struct t8_link {
 	struct link base;
 	const struct t8_conf *conf;
+	struct t8_conf *own;        /* owned; what is left of it when the link is closed and not done; else NULL */
 	struct timers *timers;
 	struct http_client *client;
 	struct t8_circuit circuit;
@@ -260,10 +289,14 @@ struct t8_link {
 	unsigned holds;
 
 	struct map by_id, by_alias, by_tail, pending;
+	struct map kept;            /* records that were read and whose devices are not here yet */
+	uint64_t peer;              /* what tells records of this peer from others */
+	uint64_t unclaimed_ms;      /* when what is left in kept is nobody's; 0: done */
 	struct t8_dev **devs;       /* owned */
 	uint32_t devs_n, devs_size, sweep_at;
 	TAILQ_HEAD(, t8_dev) hot, cold;
-	TAILQ_HEAD(, t8_busy) ready;
+	TAILQ_HEAD(, t8_busy) ready, lookups;
+	unsigned looking;           /* look-ups under way */
 	TAILQ_HEAD(, t8_pending) pendings;
 	TAILQ_HEAD(, t8_unmatched) unmatched;
 	unsigned queued, unmatched_n, config_calls, creating, lost;
@@ -282,6 +315,8 @@ struct t8_link {
 	uint8_t config_faults, denials, token_faults;
 	bool no_cancel;             /* the peer has no DELETE of deliveries */
 	bool pumping, closing;
+	bool restoring;             /* what is being read is not written */
+	bool news;                  /* some devices have D_NEWS */
 	struct timer tick, pump;
 
 	uint64_t alarm_until_ms[T8_ALARM_COUNT];
@@ -312,8 +347,9 @@ struct t8_watch {
 	struct t8_dev *d; /* NULL: detached */
 	struct t8_watch *next;
 };
-bool t8_tell_down(struct t8_dev *d, uint32_t id, enum link_down_state state, enum link_cause cause, uint64_t retry_at_ms); /* false: d is gone */
+bool t8_tell_down(struct t8_dev *d, struct t8_name name, enum link_down_state state, enum link_cause cause, uint64_t retry_at_ms); /* false: d is gone */
 bool t8_tell_device(struct t8_dev *d, enum link_dev_event_kind kind, uint64_t until_ms, uint32_t value);
+bool t8_tell_asleep(struct t8_dev *d, uint64_t until_ms); /* 0: the network did not say until when */
 
 /* device.c */
 void t8_set_mtu(struct link_dev *d, uint32_t mtu);
@@ -350,7 +386,8 @@ int t8_send(struct link_dev *d, const struct link_down *how, const uint8_t *data
 void t8_cancel(struct link_dev *d, uint32_t id);
 void t8_deliver_kick(struct t8_dev *d);                    /* something may go now */
 int t8_deliver_start(struct t8_dev *d);                    /* -EAGAIN: the peer may not be asked now */
-bool t8_deliver_fail_all(struct t8_dev *d, enum link_cause cause); /* false: d is gone */
+void t8_cancel_key(struct link_dev *d, uint64_t key);
+bool t8_deliver_fail_all(struct t8_dev *d, enum link_cause cause, uint64_t retry_at_ms); /* false: d is gone */
 void t8_deliver_drop(struct t8_dev *d);                    /* no event: the device goes */
 struct t8_busy *t8_busy_get(struct t8_dev *d);             /* NULL: no memory */
 void t8_busy_put(struct t8_dev *d);                        /* frees it when nothing is left */
@@ -359,10 +396,13 @@ void t8_queue_again(struct t8_busy *b, struct t8_item *it); /* back to where it 
 
 /* delivered.c */
 void t8_on_delivered(struct t8_call *c, const struct t8_reply *r);
-void t8_pending_cancel(struct t8_dev *d, uint32_t id);
+void t8_pending_cancel(struct t8_dev *d, uint32_t id, uint64_t key); /* of either, the one that is not 0 */
 
 /* pending.c */
-bool t8_pending_add(struct t8_dev *d, const char *tail, uint32_t id, uint64_t deadline_ms); /* false: not kept */
+bool t8_pending_add(struct t8_dev *d, const char *tail, const struct t8_item *it); /* false: not kept */
+struct t8_pending *t8_pending_restore(struct t8_dev *d, const char *tail, uint64_t key, uint64_t hash, uint16_t len, uint64_t until_ms); /* NULL: not kept */
+struct t8_pending *t8_pending_by_tail(const struct t8_link *l, const char *tail);
+void t8_pending_until(struct t8_pending *p, uint64_t until_ms); /* no longer than that */
 /* What an earlier status said of tail; taken out. */
 struct t8_unmatched *t8_unmatched_take(struct t8_link *l, const char *tail);
 void t8_unmatched_keep(struct t8_link *l, const struct t8_note *n);
@@ -371,7 +411,31 @@ bool t8_pending_fail_all(struct t8_dev *d, enum link_cause cause); /* false: d i
 void t8_pending_free(struct t8_pending *p);
 void t8_pending_expire(struct t8_link *l);
 /* Tells the session what a status means, and keeps the device's record of its reachability. false: d is gone. */
-bool t8_tell_status(struct t8_dev *d, uint32_t id, const char *status, uint64_t retry_at_ms);
+bool t8_tell_status(struct t8_dev *d, struct t8_name name, const char *status, uint64_t retry_at_ms);
+
+/* keep.c */
+int t8_keep_open(struct t8_link *l);          /* reads what is stored of this link */
+void t8_keep_close(struct t8_link *l);
+void t8_keep(struct t8_dev *d);               /* what is remembered of d may have changed */
+void t8_keep_forget(struct t8_dev *d);
+void t8_keep_restore(struct t8_dev *d);       /* just attached */
+void t8_keep_flying(struct t8_link *l);       /* requests that take their time */
+void t8_keep_unclaimed(struct t8_link *l);    /* records of devices that are no more */
+void t8_keep_tell(struct t8_link *l);         /* from the loop only: the session is told what was restored */
+uint64_t t8_keep_hash(const struct t8_link *l, const void *data, size_t len); /* the same after a restart */
+
+/* resume.c */
+void t8_resume_want(struct t8_dev *d);        /* its old deliveries are looked up when it is its turn */
+void t8_resume_leave(struct t8_busy *b);      /* not any more */
+void t8_resume_soon(struct t8_dev *d);        /* there is something to be sent: before all others */
+void t8_resume_pump(struct t8_link *l);
+struct t8_pending *t8_resume_twin(const struct t8_dev *d, const struct t8_item *it); /* the peer has these octets already; NULL */
+
+/* drain.c */
+bool t8_drain(struct t8_link *l);             /* closed: takes over when configurations are still being deleted. true: it has */
+void t8_drain_step(struct t8_link *l);        /* an answer has come */
+void t8_drain_end(struct t8_shared *s);       /* the process ends: at once; may free s */
+void t8_end(const struct link_env *env);
 
 /* callback.c */
 int t8_callback_open(struct t8_link *l, const struct t8_callback_conf *c, const struct link_env *env);
@@ -391,6 +455,8 @@ size_t t8_body_patch(const struct t8_dev *d, bool destination, char *buf, size_t
 size_t t8_body_deliver(const struct t8_dev *d, const struct t8_item *it, char *buf, size_t size);
 
 /* link.c */
+void t8_free(struct t8_link *l);           /* of a closed link */
+void t8_shared_put(struct t8_shared *s);   /* frees it when nobody uses it */
 void t8_pump(struct t8_link *l); /* starts what may start */
 void t8_alarm_brief(struct t8_link *l, enum t8_alarm which, const char *text);
 

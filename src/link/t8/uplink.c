@@ -161,12 +161,22 @@ static void learn_configuration(struct t8_dev *d, const struct t8_note *n)
 	t8_config_event(d, T8_EV_FOUND, &a);
 }
 
+static void heard(struct t8_dev *d)
+{
+	bool news = d->asleep_s || !(d->flags & D_PROVEN);
+
+	d->flags = (uint16_t)((d->flags | D_PROVEN) & ~D_TEST);
+	d->asleep_s = 0;
+	if (news)
+		t8_keep(d);
+}
+
 static void give(struct t8_up *u, struct t8_dev *d, const struct t8_note *n)
 {
 	struct t8_link *l = u->l;
 	struct t8_watch w = { d, l->watch };
 
-	d->flags = (uint16_t)((d->flags | D_PROVEN) & ~D_TEST);
+	heard(d);
 	u->up = (struct link_up){ on_verdict, clock_now_ms(), n->port_ue, n->port_scef };
 	l->watch = &w;
 	learn_configuration(d, n);

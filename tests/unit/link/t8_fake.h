@@ -19,6 +19,7 @@
 
 #include "base/random.h"
 #include "link/t8/t8.h"
+#include "store/store.h"
 
 /* ---- client ---- */
 struct http_call {
@@ -107,6 +108,12 @@ enum http_token_state http_client_token(const struct http_client *c)
 {
 	(void)c;
 	return HTTP_TOKEN_NONE;
+}
+
+const char *http_client_token_error(const struct http_client *c)
+{
+	(void)c;
+	return "";
 }
 
 void http_client_token_retry(struct http_client *c)
@@ -338,6 +345,93 @@ static inline void header(struct http_request *r, const char *name, const char *
 	r->values[r->headers++] = value;
 }
 
+/* ---- store ---- */
+struct store {
+	bool distrusted; /* the clock */
+	unsigned puts, deletes;
+};
+static struct store fake_store;
+static struct fake_record {
+	struct fake_record *next;
+	enum store_table table;
+	size_t key_len, len;
+	uint8_t *key, *data;
+} * records;
+
+static struct fake_record **record_at(enum store_table t, const void *key, size_t key_len)
+{
+	struct fake_record **at = &records;
+
+	while (*at && !((*at)->table == t && (*at)->key_len == key_len && !memcmp((*at)->key, key, key_len)))
+		at = &(*at)->next;
+	return at;
+}
+
+static void record_free(struct fake_record **at)
+{
+	struct fake_record *r = *at;
+
+	*at = r->next;
+	free(r->key);
+	free(r->data);
+	free(r);
+}
+
+void store_delete(struct store *s, enum store_table t, const void *key, size_t key_len)
+{
+	struct fake_record **at = record_at(t, key, key_len);
+
+	s->deletes++;
+	if (*at)
+		record_free(at);
+}
+
+void store_put(struct store *s, enum store_table t, const void *key, size_t key_len, const void *data, size_t len)
+{
+	struct fake_record **at = record_at(t, key, key_len), *r;
+
+	s->puts++;
+	if (*at)
+		record_free(at);
+	r = calloc(1, sizeof *r);
+	*r = (struct fake_record){ *at, t, key_len, len, malloc(key_len), malloc(len + 1) };
+	memcpy(r->key, key, key_len);
+	memcpy(r->data, data, len);
+	*at = r;
+}
+
+int store_each(struct store *s, enum store_table t, store_each_fn *fn, void *arg)
+{
+	int err = 0;
+
+	(void)s;
+	for (struct fake_record *r = records; r && !err; r = r->next)
+		if (r->table == t)
+			err = fn(arg, r->key, r->key_len, r->data, r->len);
+	return err;
+}
+
+bool store_clock_is_trusted(const struct store *s)
+{
+	return !s->distrusted;
+}
+
+static inline unsigned records_count(void)
+{
+	unsigned n = 0;
+
+	for (const struct fake_record *r = records; r; r = r->next)
+		n++;
+	return n;
+}
+
+static inline void records_drop(void)
+{
+	while (records)
+		record_free(&records);
+	fake_store = (struct store){ 0 };
+}
+
 /* ---- sessions ---- */
 struct seen {
 	struct link_down_event down[64];
@@ -447,7 +541,8 @@ static inline void scene_env(void)
 	assert_int_equal(loop_new(&sc.loop), 0);
 	assert_int_equal(metrics_new(&sc.metrics), 0);
 	assert_int_equal(alarms_new(&sc.alarms, 100), 0);
-	sc.env = (struct link_env){ sc.loop, sc.metrics, sc.alarms, test_key, "gw7", &test_events, NULL, &sc.shared, NULL };
+	sc.env = (struct link_env){ sc.loop,      sc.metrics, sc.alarms,  test_key, "gw7",
+				    &test_events, NULL,       &sc.shared, NULL };
 	memset(&seen, 0, sizeof seen);
 	calls_made = 0;
 	call_error = 0;
