@@ -240,6 +240,7 @@ struct sessions {
 	struct timer save;
 	struct link_up *up_now;           /* of the unit being handled; NULL: its verdict was taken over */
 	struct log_limit bad_limit;
+	bool clock_trusted;               /* of what is being restored: asked once, it is a call of the kernel */
 	bool ending;                      /* the process stops: nobody is told anything */
 };
 

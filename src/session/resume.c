@@ -104,7 +104,7 @@ static struct entry *new_entry(struct restore *r, uint64_t id)
 static uint64_t mono_of(const struct restore *r, uint64_t wall_ms)
 {
 	uint64_t now = clock_now_ms();
-	uint64_t wall = store_clock_is_trusted(r->s->env.store) ? clock_wall_ms() : r->record_wall_ms;
+	uint64_t wall = r->s->clock_trusted ? clock_wall_ms() : r->record_wall_ms;
 
 	if (wall_ms >= wall)
 		return now + (wall_ms - wall);
@@ -217,6 +217,8 @@ static void open_exchange(struct restore *r, struct entry *e, struct reader *in,
 	if (e->x && dir == UP) {
 		e->x->params = register_read(in);
 		learn_ep(e->x);
+	} else if (e->x && e->x->out_len == 1 && (uint8_t)(e->x->out[0] + 1 - e->dev->next_token) < 0x80) {
+		e->dev->next_token = (uint8_t)(e->x->out[0] + 1); /* what is stored of the device may be older */
 	}
 }
 
@@ -473,7 +475,7 @@ static void resume_down(struct restore *r, struct entry *e)
 		resume_reply(r, e);
 	} else if (x->deadline_ms <= clock_now_ms()) {
 		return; /* its timer ends it */
-	} else if (!store_clock_is_trusted(r->s->env.store) || (x->leaving && x->tx.len > device_mtu(x->dev))) {
+	} else if (!r->s->clock_trusted || (x->leaving && x->tx.len > device_mtu(x->dev))) {
 		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT); /* nothing is delivered on a guess; a body in pieces has no end any more */
 	} else if (x->leaving) {
 		x->tx.first_ms = x->started_ms; /* possibly sent: its answer is waited for */

@@ -303,7 +303,7 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 	for (unsigned i = 0; i < assocs && !r.failed; i++)
 		read_assoc(&r, d);
 	if (reader_left(&r))
-		budget_read(&r, d, store_clock_is_trusted(s->env.store));
+		budget_read(&r, d, s->clock_trusted);
 	d->heard = d->last_up_wall_ms != 0;
 	if (r.failed)
 		log_ev(LOG_ERROR, ROOM, "state.damaged", LF_STR("dev", name));
@@ -321,6 +321,7 @@ int sessions_restore(struct sessions *s)
 
 	if (!s->env.store)
 		return 0;
+	s->clock_trusted = store_clock_is_trusted(s->env.store);
 	err = state_restore(s);
 	return err ? err : journal_restore(s);
 }
