@@ -64,7 +64,7 @@ static void fake_gone(struct coap_peer *p, struct coap_tx *tx)
 	leg.gone_n++;
 }
 
-static const struct coap_peer_ops ops = { fake_send, fake_failed, fake_gone };
+static const struct coap_peer_ops ops = { .send = fake_send, .failed = fake_failed, .gone = fake_gone };
 
 static int begin(void **state)
 {
