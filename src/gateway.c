@@ -222,6 +222,7 @@ void gateway_close(struct gateway *g)
 		sessions_save(g->sessions);
 	sessions_free(g->sessions);
 	opened_close(&g->open, NULL, true);
+	links_end(&g->link_env);
 	north_close(g->north);
 	store_close(g->store);
 	alarms_free(g->alarms);
