@@ -73,6 +73,8 @@ int coap_cut_piece(struct coap_cut *c, unsigned szx, uint32_t *block, uint32_t *
 
 	if (szx < c->szx)
 		c->szx = (uint8_t)szx;
+	while ((c->base + c->at) % piece_size(c)) /* it goes on where smaller ones had ended */
+		c->szx--;
 	c->piece = left < piece_size(c) ? left : piece_size(c);
 	*at = c->at;
 	return coap_block_at(block, c->base + c->at, c->more || !is_last(c), c->szx);

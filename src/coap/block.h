@@ -49,7 +49,7 @@ struct coap_cut {
 	uint8_t szx;    /* of the pieces: 0 to 6 */
 	bool more;      /* the body goes on behind them */
 };
-/* szx: the largest piece. base is a multiple of its size when base and len came from blocks of the same or a larger one. */
+/* szx: the largest piece. base is a multiple of 16. */
 void coap_cut_init(struct coap_cut *c, uint32_t base, size_t len, bool more, unsigned szx);
 
 /**

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* block.h - block-wise transfer across the gateway, what block.c and block_serve.c share
+/* block.h - block-wise transfer across the gateway, what the files block*.c share
  *
  *   cut        a request of a server that goes down as blocks, or is one block of a body; belongs to its exchange
  *   transfers  what a device has under way: whose body it is putting together, and an answer that it fetches block by block
@@ -47,8 +47,16 @@ struct transfers {
 struct transfers *transfers_of(struct device *d); /* made when there are none; NULL: no memory */
 void transfers_review(struct transfers *t);       /* soon: who is next, what has ended */
 
+void turn_take(struct transfers *t, struct exchange *x); /* x->cut goes when it is its turn */
+
+unsigned block_szx_of(uint64_t size);              /* of the largest block of at most so many octets */
+bool block_is_series(const struct coap_view *v);   /* one block of a body that has others */
 bool block_may_change(const struct device *d, bool oscore); /* the profile lets messages be cut */
 bool block_has_room(const struct device *d, size_t len);
+
+/* ---- block_cut.c ---- */
+void cut_send(struct exchange *x); /* the piece that is due */
+void cut_free(struct exchange *x);
 
 /* ---- block_serve.c: an answer of a server that is too large for the device, fetched by it block by block ---- */
 size_t served_bytes(const struct transfers *t);

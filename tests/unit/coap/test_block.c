@@ -151,6 +151,16 @@ static void a_link_that_shrinks_gets_smaller_ones_from_where_it_was(void **state
 	piece(&c, 6, block(3, false, 64), 192, 64); /* it never grows again */
 }
 
+static void what_goes_on_behind_smaller_ones_has_a_size_that_stands_there(void **state)
+{
+	struct coap_cut c;
+
+	(void)state;
+	coap_cut_init(&c, 1024, 1024, true, 6);
+	c.at = 128; /* the device has so much of it from before */
+	piece(&c, 5, block(9, true, 128), 128, 128);
+}
+
 static void a_first_piece_that_is_too_large_is_sent_again_in_smaller_ones(void **state)
 {
 	struct coap_cut c;
@@ -345,6 +355,7 @@ int main(void)
 		cmocka_unit_test(a_block_of_a_longer_body_goes_out_in_pieces_that_all_have_more),
 		cmocka_unit_test(a_peer_that_wants_smaller_ones_gets_them_behind_what_it_has),
 		cmocka_unit_test(a_link_that_shrinks_gets_smaller_ones_from_where_it_was),
+		cmocka_unit_test(what_goes_on_behind_smaller_ones_has_a_size_that_stands_there),
 		cmocka_unit_test(a_first_piece_that_is_too_large_is_sent_again_in_smaller_ones),
 		cmocka_unit_test(errors_are_answers),
 		cmocka_unit_test(a_late_answer_to_an_earlier_piece_is_stale),
