@@ -321,6 +321,28 @@ static int order_devices(struct sessions *s, struct device **fresh, const struct
 	return err;
 }
 
+/* Somebody holds what the record of a stored device claims, who does not give it up. */
+static bool is_claimed(const struct device *d)
+{
+	const struct device_conf *c = d->conf;
+	const struct device *other = c->ep ? sessions_find_ep(d->all, c->ep, strlen(c->ep)) : NULL;
+
+	if (other && other != d && other->conf->ep)
+		return true;
+	other = d->at ? NULL : device_holding(d->all, c);
+	return other && other != d;
+}
+
+int device_settle(struct device *d)
+{
+	if (is_claimed(d)) {
+		overrule(d, "its identity or endpoint name is that of another device");
+		return 0;
+	}
+	device_take(d);
+	return device_attach(d);
+}
+
 static int take_devices(struct sessions *s, struct device **fresh, const struct conf_list *files,
 			struct sessions_change *change)
 {
@@ -328,9 +350,14 @@ static int take_devices(struct sessions *s, struct device **fresh, const struct 
 	struct device *d;
 
 	for (size_t i = 0; (d = table_next(s, &i));)
-		device_take(d);
+		if (!d->stored)
+			device_take(d);
 	for (size_t i = 0; (d = table_next(s, &i));)
-		change->failed += device_attach(d) != 0;
+		if (!d->stored)
+			change->failed += device_attach(d) != 0;
+	for (size_t i = 0; (d = table_next(s, &i));)
+		if (d->stored)
+			change->failed += device_settle(d) != 0;
 	records_settle(s);
 	return err;
 }

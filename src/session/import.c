@@ -454,10 +454,8 @@ static void place(struct import *im, struct staged *st)
 		return;
 	}
 	d = sessions_find(im->s, st->conf->head.name); /* a new configuration may have overruled it since */
-	if (d && d->stored) {
-		device_take(d);
-		(void)device_attach(d);
-	}
+	if (d && d->stored)
+		(void)device_settle(d);
 }
 
 static void on_pass(struct timer *t, uint64_t now_ms)

@@ -289,6 +289,7 @@ struct device *device_new(struct sessions *s, const struct device_conf *c, bool 
 bool device_renew(struct device *d, const struct device_conf *c, bool stored); /* then take; what changes hands is given back. True: it differs */
 void device_take(struct device *d);       /* profile, endpoint name and servers of its record */
 int device_attach(struct device *d);      /* where its link is open and it is not attached; logged */
+int device_settle(struct device *d);      /* of a stored one: both, or it is overruled, when others hold what its record claims */
 void device_remove(struct device *d, bool gone); /* out of the table, freed; a record of its own too */
 
 /* ---- provision.c ---- */
