@@ -16,7 +16,7 @@
 #include "session/session.h"
 
 #define WORDS_MAX 48
-#define UNIT_MOST 8192
+#define UNIT_MOST 24576
 
 /* ---- script.c: lines and words ---- */
 struct words {
@@ -57,7 +57,7 @@ struct world {
 	struct north_server *servers;
 	struct output *out;
 	size_t out_n, out_taken;
-	struct variable vars[200];
+	struct variable vars[512];
 	size_t vars_n;
 	uint64_t now_ms, step_ms; /* step: when the last command began */
 	size_t exchanges_max;
