@@ -101,11 +101,12 @@ struct t8_pending *t8_pending_restore(struct t8_dev *d, const char *tail, uint64
 void t8_pending_until(struct t8_pending *p, uint64_t until_ms)
 {
 	struct t8_link *l = t8_of(p->d);
-	struct t8_pending *before = TAILQ_FIRST(&l->pendings);
+	struct t8_pending *before;
 
 	p->until_ms = until_ms;
 	TAILQ_REMOVE(&l->pendings, p, age);
-	while (before && before != p && before->until_ms <= until_ms)
+	before = TAILQ_FIRST(&l->pendings);
+	while (before && before->until_ms <= until_ms)
 		before = TAILQ_NEXT(before, age);
 	if (before)
 		TAILQ_INSERT_BEFORE(before, p, age);

@@ -325,6 +325,28 @@ static void t8_47_what_is_not_listed_is_unsure_and_may_still_be_told(void **stat
 				"/7\",\"deliveryStatus\":\"SUCCESS_ACKNOWLEDGED\"}"),
 			 204);
 	expect_old(77, LINK_DOWN_ACKED);
+	pass(2000);
+	assert_int_equal(link_at()->pending.count, 0);
+}
+
+static void what_is_not_listed_is_forgotten_after_an_hour(void **state)
+{
+	struct t8_dev *d;
+
+	(void)state;
+	d = buffered();
+	assert_int_equal(send_keyed(d, 2, 78, other), 0);
+	reply(asked(HTTP_POST, DELIVERIES), 201, DELIVERIES "/8", "");
+	d = restart(60000);
+	pass(1000);
+	reply(asked(HTTP_GET, DELIVERIES), 200, NULL, LISTED(""));
+	assert_int_equal(link_at()->pending.count, 2);
+	pass(3590000);
+	assert_int_equal(link_at()->pending.count, 2);
+	pass(20000);
+	assert_int_equal(link_at()->pending.count, 1);
+	assert_non_null(t8_pending_by_tail(link_at(), "gw7/configurations/42/downlink-data-deliveries/7"));
+	assert_int_equal(d->busy->pendings, 1);
 }
 
 static void t8_47_fifty_deliveries_of_one_device_and_ten_devices_are_paced(void **state)
@@ -675,6 +697,7 @@ int main(void)
 		T(t8_47_what_the_peer_keeps_is_looked_up_and_goes_on),
 		T(t8_47_a_late_status_is_taken_before_and_after_the_look_up),
 		T(t8_47_what_is_not_listed_is_unsure_and_may_still_be_told),
+		T(what_is_not_listed_is_forgotten_after_an_hour),
 		T(t8_47_fifty_deliveries_of_one_device_and_ten_devices_are_paced),
 		T(nothing_is_sent_before_the_look_up_and_the_same_octets_not_again),
 		T(a_request_whose_answer_never_came_is_found_by_its_octets),
