@@ -48,15 +48,15 @@ void segment_name(char name[SEGMENT_NAME], uint64_t number, const char *suffix)
 
 int journal_open_dir(int state_fd)
 {
+	const bool made = !mkdirat(state_fd, "journal", 0700);
 	int fd;
 
-	if (mkdirat(state_fd, "journal", 0700) && errno != EEXIST)
+	if (!made && errno != EEXIST)
+		return -errno;
+	if (made && fsync(state_fd))
 		return -errno;
 	fd = openat(state_fd, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	(void)fsync(state_fd); /* the name; a directory that is lost can only be an empty one */
-	return fd;
+	return fd < 0 ? -errno : fd;
 }
 
 ssize_t segment_read(int fd, void *to, size_t len, off_t at)
