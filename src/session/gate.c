@@ -208,8 +208,10 @@ static void flush_units(struct device *d)
 
 bool gate_lets_unit(struct device *d, const uint8_t *data, size_t len)
 {
-	if (!d->gate.budget || !d->at || d->gate.closed)
+	if (!d->gate.budget || !d->at)
 		return true;
+	if (d->gate.closed)
+		return budget_has_room(d);
 	flush_units(d);
 	if (!has_units(d) && budget_has_room(d))
 		return true;

@@ -21,6 +21,7 @@
 #define DEVICES 3
 #define SERVERS 2
 #define KEPT 16
+#define BUDGET_KEPT 16 /* above every units_per_window here */
 
 /* ---- the two ends ---- */
 
@@ -56,6 +57,8 @@ static struct world {
 	struct north_server servers[SERVERS];
 	struct north_assoc *assocs;
 	struct ids down, north;
+	uint64_t budget_at[DEVICES][BUDGET_KEPT]; /* when the latest units of a device left, as a ring */
+	unsigned budget_n[DEVICES];
 	struct profile_conf profile;
 	struct device_conf devices[DEVICES];
 	uint64_t now_ms;
@@ -90,15 +93,31 @@ static int op_attach(struct link *l, struct link_dev **out, const struct link_id
 	return 0;
 }
 
+static unsigned number_of(const struct device *d)
+{
+	return (unsigned)(device_name(d)[0] - 'a');
+}
+
 static void op_detach(struct link_dev *d, bool gone)
 {
 	unsigned i = 0;
 
-	(void)gone;
+	if (gone)
+		w.budget_n[number_of(d->base.dev)] = 0;
 	while (w.devs[i] != d)
 		i++;
 	w.devs[i] = NULL;
 	free(d);
+}
+
+/* However the walk goes, no span holds more units than the profile has in it. */
+static void check_budget(const struct device *d)
+{
+	unsigned i = number_of(d), n = w.budget_n[i]++, limit = (unsigned)w.profile.units_per_window;
+
+	if (limit && n >= limit)
+		assert_true(w.now_ms - w.budget_at[i][(n - limit) % BUDGET_KEPT] > w.profile.window_s * 1000);
+	w.budget_at[i][n % BUDGET_KEPT] = w.now_ms;
 }
 
 static int op_send(struct link_dev *d, const struct link_down *how, const uint8_t *data, size_t len)
@@ -108,6 +127,7 @@ static int op_send(struct link_dev *d, const struct link_down *how, const uint8_
 	assert_in_range(len, 4, 1358);
 	if (random_below(16) == 0)
 		return errs[random_below(4)];
+	check_budget(d->base.dev);
 	remember(&w.down, data, len);
 	if (how->id) {
 		d->id[d->at] = how->id;
@@ -213,17 +233,26 @@ static size_t list_length(const struct exchange *x, unsigned *over)
 	return n;
 }
 
-static void check_peer(const struct coap_peer *p)
+static bool gate_is_due(const struct device *d)
 {
+	return d->gate.wait && timer_is_set(&d->gate.wait->timer) && d->gate.wait->timer.at_ms <= w.now_ms;
+}
+
+/* dev: whose gate stands before the queue; NULL: none does. */
+static void check_peer(const struct coap_peer *p, const struct device *dev)
+{
+	struct device *d = (struct device *)(uintptr_t)dev;
 	unsigned queued = 0, active = 0, stuck = 0;
+	struct coap_tx *first = NULL;
 	bool waiting = false;
 
-	for (const struct coap_tx *tx = p->head; tx; tx = tx->next, queued++) {
+	for (struct coap_tx *tx = p->head; tx; tx = tx->next, queued++) {
 		bool holds = tx->klass != COAP_TX_ANSWER && tx->state != COAP_TX_QUEUED;
 
 		assert_ptr_equal(tx->peer, p);
 		assert_false(waiting && tx->state != COAP_TX_QUEUED); /* nobody overtakes */
 		waiting = tx->state == COAP_TX_QUEUED;
+		first = waiting && !first ? tx : first;
 		active += holds;
 		stuck += holds && (tx->state == COAP_TX_PAUSED || tx->state == COAP_TX_SILENT);
 		assert_true(tx->state != COAP_TX_FLIGHT || timer_is_set(&tx->timer));
@@ -232,7 +261,7 @@ static void check_peer(const struct coap_peer *p)
 	assert_int_equal(p->active, active);
 	assert_int_equal(p->stuck, stuck);
 	if (waiting) /* whatever waits waits for something */
-		assert_true(p->active || p->away);
+		assert_true(p->active || p->away || (d && (!d->at || gate_is_due(d) || !gate_lets(d, first, true))));
 }
 
 static void check_assoc(const struct assoc *a)
@@ -249,12 +278,24 @@ static void check_assoc(const struct assoc *a)
 	assert_int_equal(a->notes_n, notes);
 	assert_int_equal(a->peer.away, a->is_silent);
 	assert_in_range(a->notes_n, 0, a->srv->conf->hold_max + 1);
-	check_peer(&a->peer);
+	check_peer(&a->peer, NULL);
+}
+
+static size_t check_queued(const struct device *d)
+{
+	size_t sum = 0;
+
+	for (const struct exchange *x = d->down; x; x = x->next) {
+		sum += x->queued;
+		assert_true(!x->over || !x->queued);
+	}
+	assert_int_equal(d->gate.queue_bytes, sum);
+	return sum;
 }
 
 static void check_all(void)
 {
-	size_t ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0, at = 0;
+	size_t queued = 0, ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0, at = 0;
 	const struct device *d;
 
 	while ((d = table_next(w.s, &at))) {
@@ -266,7 +307,8 @@ static void check_all(void)
 		assert_int_equal(d->overs[UP], over_up);
 		assert_int_equal(d->overs[DOWN], over_down);
 		assert_in_range(up, 0, EXCHANGES_MAX + OVER_MAX + 1);
-		check_peer(&d->south);
+		check_peer(&d->south, d);
+		queued += check_queued(d);
 		for (const struct assoc *a = d->assocs; a; a = a->next) {
 			check_assoc(a);
 			relations += a->relations_n;
@@ -276,6 +318,7 @@ static void check_all(void)
 		open_up += d->ups;
 		open_down += d->downs;
 	}
+	assert_int_equal(w.s->queue_bytes, queued);
 	assert_int_equal(w.s->ups.count, ups);
 	assert_int_equal(w.s->downs.count, downs);
 	assert_int_equal(w.s->rel_south.count, relations);
@@ -482,6 +525,8 @@ static void configure(unsigned devices, unsigned servers, bool with_link)
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (devices >> i & 1)
 			device_v[device_list.n++] = &w.devices[i];
+		else
+			w.budget_n[i] = 0;
 	assert_int_equal(sessions_configure(w.s, &conf, &change), 0);
 	assert_int_equal(change.failed, 0);
 	for (struct north_assoc *a = w.assocs; a; a = a->next)
@@ -543,6 +588,14 @@ static void begin(uint64_t seed)
 	w.profile.ack_timeout_s = 2;
 	w.profile.nstart = 2;
 	w.profile.queue_max = 8;
+	if (seed % 3 == 1) { /* a sleeper */
+		w.profile.awake_window_s = random_below(20);
+		w.profile.queue_execute = random_below(2);
+	}
+	if (seed % 2) { /* a budget */
+		w.profile.units_per_window = 1 + random_below(12);
+		w.profile.window_s = 1 + random_below(120);
+	}
 	for (unsigned i = 0; i < SERVERS; i++)
 		w.servers[i].conf = (struct server_conf){ .head.name = server_names[i],
 							  .uri = "coap://h",
@@ -560,7 +613,9 @@ static void begin(uint64_t seed)
 						     .profile = "p",
 						     .ep = i == 0 ? "a" : NULL,
 						     .servers = { i == 2 ? both + 1 : both, i == 2 ? 1 : 2 } };
-	env = (struct sessions_env){ .timers = &w.timers, .metrics = w.metrics, .alarms = w.alarms, .gateway_id = "gw" };
+	env = (struct sessions_env){
+		.timers = &w.timers, .metrics = w.metrics, .alarms = w.alarms, .gateway_id = "gw"
+	};
 	assert_int_equal(sessions_new(&w.s, &env), 0);
 	configure(7, 3, true);
 }
