@@ -420,7 +420,7 @@ def test_s28_slow_and_idle_callers_hold_nobody_up(t8):  # noqa: F811
 
     for round in range(4):
         open_some(250)
-        assert fds(s) - before <= 256 + 8
+        assert fds(s) - before <= 256 + 72                    # and those that one pass of the loop has taken in and closes
         good()
     for c in dawdlers:                                        # a byte more from each
         try:
@@ -447,7 +447,7 @@ def test_s28_idle_handshakes_hold_nobody_up(t8, ca):  # noqa: F811
         c.settimeout(20)
         c.connect((url.hostname, url.port))
         idle.append(c)
-    assert fds(s) - before <= 256 + 8
+    assert fds(s) - before <= 256 + 72                        # and those that one pass of the loop has taken in and closes
     s.clock.forward(1)
     assert s.stub.uplink(M1, b"").status == 204
     s.clock.forward(11)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from coapmsg import Msg
-from t8scene import t8  # noqa: F401  (a fixture)
+from t8scene import rss, t8  # noqa: F401  (a fixture)
 from t8stub import Answer, Late
 
 M1 = "m1@iot.example"
@@ -112,13 +112,13 @@ def test_t8_04_a_hundred_thousand_configurations_are_streamed(t8):
         for i in range(1000):
             yield b",".join([filler] * 100) + b","
             if i % 100 == 99:
-                peak.append(s.gw.metric("niddgw_rss_bytes"))
+                peak.append(rss(s.gw))
         yield json.dumps(mine).encode() + b"]"
 
     s.stub.when("list", lambda r: Answer(200, parts()))
     s.gw.start()
     s.gw.ready()
-    before = s.gw.metric("niddgw_rss_bytes")
+    before = rss(s.gw)
     s.stub.wait("list", timeout=60)
     s.gw.wait_log(r"ev=config.listed .*count=100001")
     s.gw.wait_log(r"ev=config.strangers .*count=100000")
@@ -180,7 +180,7 @@ def test_t8_06_a_missing_test_notification_warns_and_the_device_stays_usable(t8)
 @pytest.mark.parametrize("size, unit, mtu, warns", [(10864, "bits", 1358, False), (800, "bits", 100, True), (1358, "bits", 169, True),
                                                     (1358, "octets", 1358, False), (1358, "auto", 1358, False)])
 def test_t8_33_packet_sizes(t8, size, unit, mtu, warns):
-    s = t8(stub={"max_packet": size}, link={"max_packet_unit": unit})
+    s = t8(stub={"max_packet": size}, link={"max_packet_unit": unit}, profile={"block": "pass"})
     assert s.gw.ctl("device", "show", "m1")["link"]["mtu"] == mtu
     assert any("packet_size.suspect" in line for line in s.gw.log.lines) == warns
     s.register()

@@ -194,7 +194,8 @@ def test_t8_31_an_acknowledged_success_is_not_sent_again(t8):  # noqa: F811
     assert len(posts(s)) == 2
 
 
-def test_t8_32_data_too_large_rereads_the_configuration_and_never_sends_the_same_again(s):
+def test_t8_32_data_too_large_rereads_the_configuration_and_never_sends_the_same_again(t8):  # noqa: F811
+    s = t8(profile={"block": "pass"}).register()
     s.stub.when("deliver", lambda r: s.stub.config(M1).update(maximumPacketSize=4000) or Answer(
         403, {"cause": "DATA_TOO_LARGE", "status": 403}, content_type="application/problem+json"))
     asked = s.ask(Msg.request("PUT", "/5/0/0", token=b"a", mid=1, payload=900 * b"x"))
@@ -211,14 +212,16 @@ def test_t8_32_data_too_large_rereads_the_configuration_and_never_sends_the_same
     assert len([p for p in posts(s) if len(p.data) > 500]) == 1
 
 
-def test_t8_32_413_lowers_the_size_too(s):
+def test_t8_32_413_lowers_the_size_too(t8):  # noqa: F811
+    s = t8(profile={"block": "pass"}).register()
     s.stub.when("deliver", Answer(413))
     asked = s.ask(Msg.request("PUT", "/5/0/0", token=b"a", mid=1, payload=900 * b"x"))
     ended(s, asked, "4.13")
     assert s.gw.ctl("device", "show", "m1")["link"]["mtu"] < 920
 
 
-def test_t8_34_a_large_write_is_refused_or_runs_block_by_block_and_never_exceeds_the_limit(s):
+def test_t8_34_a_large_write_is_refused_or_runs_block_by_block_and_never_exceeds_the_limit(t8):  # noqa: F811
+    s = t8(profile={"block": "pass"}).register()
     whole = 4096 * b"x"
     asked = s.ask(Msg.request("PUT", "/5/0/0", token=b"a", mid=1, payload=whole))
     hint = ended(s, asked, "4.13")
@@ -233,6 +236,25 @@ def test_t8_34_a_large_write_is_refused_or_runs_block_by_block_and_never_exceeds
         s.answer(down, "2.31" if n < 3 else "2.04", b"", options=[(BLOCK1, block(n, n < 3, size))])
         assert s.srv.recv(where=lambda a: a.token == m.token and a.is_response).block(BLOCK1) == (n, n < 3, size)
     assert max(len(p.data) for p in posts(s)) <= 1358
+
+
+def test_t8_32_and_34_a_large_write_is_cut_and_cut_smaller_when_the_link_takes_less(s):
+    whole = bytes(i & 0xFF for i in range(4096))
+    asked = s.ask(Msg.request("PUT", "/5/0/0", token=b"a", mid=1, payload=whole))
+    taken = b""
+    while len(taken) < len(whole):
+        down = s.stub.down(M1)
+        n, more, size = down.block(BLOCK1)
+        assert n * size == len(taken) and size == (1024 if len(taken) < 2048 else 256)
+        taken += down.payload
+        if len(taken) == 2048:
+            s.stub.when("deliver", lambda r: s.stub.config(M1).update(maximumPacketSize=4000) or Answer(
+                403, {"cause": "DATA_TOO_LARGE", "status": 403}, content_type="application/problem+json"))
+        s.answer(down, "2.31" if more else "2.04", b"", options=[(BLOCK1, block(n, more, size))])
+    assert taken == whole
+    ended(s, asked, "2.04")
+    sizes = [len(p.data) for p in posts(s)]
+    assert max(sizes) <= 1358 and max(sizes[-8:]) <= 500
 
 
 # ---- the peer asks for time, moves, or loses answers ----
@@ -335,6 +357,22 @@ def test_t8_44_an_answer_that_is_held_back_stops_only_its_own_device(t8):  # noq
     gate.set()
     serve(s, asked)
     assert len(posts(s)) == 2 and not s.stub.all("lookup")
+
+
+def test_the_same_answer_does_not_wait_twice_for_a_device_that_asks_again(s):
+    gate = threading.Event()
+    s.stub.when("deliver", Late(gate))
+    s.stub.up(M1, msg := s.message("POST", "/note", payload=b"x"))
+    s.srv.reply(s.srv.recv(), "2.04")
+    s.stub.wait("deliver", n=2, answered=False)
+    for _ in range(30):                                 # more than what may wait for one device
+        s.stub.up(M1, msg)
+    asked = s.ask()
+    s.gw.wait_log("ev=down.request")
+    gate.set()
+    assert s.stub.down(M1).mid == msg.mid
+    serve(s, asked)
+    assert len(posts(s)) == 3
 
 
 def test_t8_44_a_held_answer_ends_at_the_time_that_is_configured(t8):  # noqa: F811

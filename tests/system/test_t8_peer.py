@@ -10,7 +10,7 @@ import pytest
 
 from bed import loop_host
 from certs import Authority
-from t8scene import t8  # noqa: F401  (a fixture)
+from t8scene import rss, t8  # noqa: F401  (a fixture)
 from t8stub import Answer, Lost, Silent, T8Stub
 
 M1 = "m1@iot.example"
@@ -190,12 +190,12 @@ def test_s48_what_is_no_token_is_backed_off(t8, answer):  # noqa: F811
     s.gw.start()
     s.gw.ready()
     s.stub.wait("token")
-    before = s.gw.metric("niddgw_rss_bytes")
+    before = rss(s.gw)
     for _ in range(30):
         s.clock.forward(2)
     assert 3 <= len(tokens(s)) <= 8
     assert {r.op for r in s.stub.requests} == {"token"}
-    assert s.gw.metric("niddgw_rss_bytes") - before < 4 << 20
+    assert rss(s.gw) - before < 4 << 20
     s.stub.normal()
     s.clock.forward(61)
     s.active()

@@ -98,7 +98,8 @@ void t8_queue_again(struct t8_busy *b, struct t8_item *it)
 	t8_of(b->d)->queued++;
 }
 
-/* A retransmission of what has not even left, or is on its way just now, adds nothing. */
+/* A retransmission of what has not even left, or is on its way just now, adds nothing; nor does the same answer once
+ * more to a device that asks again. */
 static bool is_under_way(struct t8_busy *b, const struct link_down *how, const uint8_t *data, size_t len)
 {
 	struct t8_item *it;
@@ -137,7 +138,7 @@ static int enqueue(struct t8_busy *b, const struct link_down *how, const uint8_t
 {
 	struct t8_item *it;
 
-	if (how->again && is_under_way(b, how, data, len))
+	if ((how->again || !how->id) && is_under_way(b, how, data, len))
 		return 0;
 	if (b->queued >= QUEUE_MAX || t8_of(b->d)->queued >= QUEUED_MAX)
 		return -EAGAIN;
