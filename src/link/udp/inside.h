@@ -81,6 +81,7 @@ struct udp_link {
 	struct loop_fd *watch;
 	struct loop_hook hook;
 	struct map devices;
+	struct map kept;     /* where devices that are not attached yet were last heard (keep.c) */
 	size_t exact;        /* of them with a port of their own */
 	struct udp_queue *out;
 	struct udp_up *ups;  /* free */
@@ -108,6 +109,12 @@ void udp_detach(struct link_dev *d, bool gone);
 struct device *udp_find_device(const struct link *l, const struct link_identity *identity);
 void udp_set_mtu(struct link_dev *d, uint32_t mtu);
 void udp_dev_address(const struct udp_dev *d, struct addr *out); /* with port 0 when it was not heard yet */
+/* keep.c */
+int udp_keep_load(struct udp_link *l);
+void udp_keep_take(struct udp_link *l, struct udp_dev *d);         /* its port of the life before */
+void udp_keep_port(const struct udp_link *l, const struct udp_dev *d); /* it has changed */
+void udp_keep_forget(const struct udp_link *l, const struct udp_dev *d);
+void udp_keep_free(struct udp_link *l);
 /* recv.c */
 void udp_recv_init(struct udp_link *l);
 void udp_receive(struct udp_link *l);

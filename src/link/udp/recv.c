@@ -177,8 +177,11 @@ static void unit(struct udp_link *l, struct mmsghdr *m, const struct sockaddr_in
 			log_unknown(l, from);
 		return;
 	}
-	d->port = source.port;
 	d->scope = from->sin6_family == AF_INET6 ? from->sin6_scope_id : 0;
+	if (d->port != source.port) {
+		d->port = source.port;
+		udp_keep_port(l, d);
+	}
 	l->heard_ms = clock_now_ms();
 	u = take_up(l);
 	if (u)

@@ -113,6 +113,7 @@ int udp_attach(struct link *link, struct link_dev **out, const struct link_ident
 		return -ENOMEM;
 	}
 	l->exact += key.port != 0;
+	udp_keep_take(l, d);
 	*out = (struct link_dev *)d;
 	return 0;
 }
@@ -122,7 +123,8 @@ void udp_detach(struct link_dev *dev, bool gone)
 	struct udp_dev *d = (struct udp_dev *)dev;
 	struct udp_link *l = (struct udp_link *)d->base.link;
 
-	(void)gone; /* nothing of it is kept anywhere else */
+	if (gone)
+		udp_keep_forget(l, d);
 	udp_drop_queued(d);
 	map_remove(&l->devices, &d->node);
 	l->exact -= d->key.port != 0;

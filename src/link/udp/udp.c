@@ -94,6 +94,7 @@ static void udp_close(struct link *link, bool stop)
 	if (l->fd >= 0)
 		close(l->fd);
 	map_fini(&l->devices);
+	udp_keep_free(l);
 	l->closed = true;
 	if (!l->ups_out) /* else with the last verdict */
 		udp_link_free(l);
@@ -136,7 +137,9 @@ static int udp_open(struct link **out, const struct link_conf *conf, const struc
 		link_init(&l->base, &link_udp_ops, conf, env);
 		register_metrics(l);
 		udp_recv_init(l);
-		err = start(l, u);
+		err = udp_keep_load(l);
+		if (!err)
+			err = start(l, u);
 	}
 	if (err) {
 		log_ev(LOG_ERROR, "link", "open.failed", LF_STR("link", conf->head.name), LF_STR("listen", u->listen),
