@@ -240,6 +240,8 @@ bool gate_take_back(struct device *d, uint16_t mid)
 void gate_sent(struct device *d, bool request)
 {
 	budget_take(d);
+	if (d->gate.budget)
+		device_touch(d); /* what is used outlives the process */
 	if (request)
 		pace_take(d);
 }

@@ -35,15 +35,19 @@ uint64_t reach_window_ms(const struct device *d)
 	return is_in_queue_mode(d) ? QUEUE_MODE_MS : REACH_ALWAYS;
 }
 
-/* After a restart the wall clock tells how long ago the device was heard; where it has gone backwards, it tells
- * nothing. */
+/* After a restart the wall clock tells how long ago the device was heard, where it is to be trusted. */
+static uint64_t contact_before(const struct device *d)
+{
+	uint64_t wall = clock_wall_ms(), now = clock_now_ms(), ago = wall - d->last_up_wall_ms;
+	bool trusted = !d->all->env.store || store_clock_is_trusted(d->all->env.store);
+
+	return trusted && d->last_up_wall_ms && d->last_up_wall_ms <= wall && ago < now ? now - ago : 0;
+}
+
 static uint64_t contact_ms(struct device *d)
 {
-	uint64_t wall = clock_wall_ms(), now = clock_now_ms();
-	uint64_t ago = wall - d->last_up_wall_ms;
-
-	if (!d->gate.contact_ms && d->last_up_wall_ms && d->last_up_wall_ms <= wall && ago < now)
-		d->gate.contact_ms = now - ago;
+	if (!d->gate.contact_ms)
+		d->gate.contact_ms = contact_before(d);
 	return d->gate.contact_ms;
 }
 
