@@ -172,6 +172,8 @@ void device_take(struct device *d)
 	d->profile = find_profile(d->all, c->profile);
 	d->south.params = &d->profile->params;
 	budget_configure(d);
+	if (d->at && d->link->ops->set_mtu)
+		d->link->ops->set_mtu(d->at, (uint32_t)d->profile->conf->mtu);
 	(void)device_index_ep(d);
 	close_assocs(d);
 }
