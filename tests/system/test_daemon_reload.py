@@ -197,7 +197,7 @@ def test_the_edits_of_a_server_are_live(gateway, udp_peer):
 
 
 def test_a_larger_mtu_is_live(gateway, udp_peer):
-    p = pair(gateway, udp_peer, profile={"mtu": 128})
+    p = pair(gateway, udp_peer, profile={"mtu": 128, "block": "pass"})
     p.register()
     p.srv.send(Msg.request("PUT", "/x", mid=1, payload=bytes(300)))
     assert p.srv.recv().code == "4.13"

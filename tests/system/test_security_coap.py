@@ -105,7 +105,7 @@ def test_t8_66_oversized_empty_and_dtls_units(gateway, udp_peer):
 def test_s4_names_at_their_longest(gateway, udp_peer):
     """The unit grows north (inserted ep, longer token) and the size is checked in both directions."""
     ep = "e" * 128
-    p = pair(gateway, udp_peer, device_keys={"ep": ep}, profile={"mtu": 1600, "ack_timeout_s": 15})
+    p = pair(gateway, udp_peer, device_keys={"ep": ep}, profile={"mtu": 1600, "ack_timeout_s": 15, "block": "pass"})
     m = Msg.request("POST", "/rd", ["x=" + "y" * 250] * 4, mid=1, payload=b"z")
     m.payload = b"z" * (1600 - len(m.encode()) + 1)
     assert len(m.encode()) == 1600
@@ -125,7 +125,7 @@ def test_s4_names_at_their_longest(gateway, udp_peer):
 
 
 def test_the_mtu_of_a_profile_is_kept_to_the_octet(gateway, udp_peer):
-    p = pair(gateway, udp_peer, profile={"mtu": 128})
+    p = pair(gateway, udp_peer, profile={"mtu": 128, "block": "pass"})
     p.register()
     m = Msg.request("PUT", "/3/0", mid=1, payload=b"x")
     m.payload = b"x" * (128 - len(m.encode()))  # with a token of one octet south: 128 exactly

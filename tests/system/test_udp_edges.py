@@ -139,7 +139,7 @@ def test_exhausted_ports_are_5_03_and_an_alarm(gateway, udp_peer):
 
 @pytest.mark.parametrize("size", [1700, 4000, 4100, 5000, 9000, 30000, 60000])
 def test_s4_messages_of_a_server_of_every_size_are_answered(gateway, udp_peer, size):
-    p = pair(gateway, udp_peer)
+    p = pair(gateway, udp_peer, profile={"block": "pass"})
     p.register()
     p.srv.send(Msg.request("PUT", "/5/0/0", token=b"big", mid=3, payload=bytes(size)))
     told = p.srv.recv()
