@@ -260,6 +260,7 @@ bool keep_departs(struct assoc *a, struct coap_tx *tx, bool again); /* true: it 
 void keep_stayed(struct assoc *a, struct coap_tx *tx); /* it was not sent after all */
 void keep_renewed(struct coap_tx *tx);                 /* it has another message id: to be marked again */
 void keep_note(struct note *n);         /* then note_leave() */
+void keep_turn(struct note *n);         /* the same for one that is on disk, behind what is on its way there */
 void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len); /* over; data: what duplicates get */
 void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoever waits is told to try later */
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
@@ -421,6 +422,7 @@ void register_write(struct writer *w, const struct reg_params *p); /* for the jo
 struct reg_params *register_read(struct reader *r);                 /* NULL: none was written */
 struct reg_params *register_params(enum lwm2m_op op, const struct coap_msg *m); /* NULL: none to keep */
 void register_answered(struct exchange *x, const struct coap_msg *m);
+void register_replayed(struct exchange *x, uint8_t code, uint64_t wall_ms); /* an Update of the life before, which may not have been stored yet */
 /* Fills c->queries with the edits that the server asks for; q is its memory. */
 int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct assoc *a, enum lwm2m_op op, const struct coap_msg *m);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* journal.c - units on their way through the journal
  *
- * A unit that is acknowledged is the gateway's: it is on disk before that, with the very message that it will be north. An entry is
- * open from its first record until its exchange is over; its last record holds what duplicates of the asker get, for as long as it may
- * repeat itself. What is about to leave is marked before it does, in both directions, so that a restart knows what was
- * possibly sent: north that is the same message again, within its window; south it is sent no second time.
+ * A unit that is acknowledged is the gateway's: it is on disk before that, with the very message that it will be north.
+ * An entry is open from its first record until its exchange is over; its last record holds what duplicates of the asker
+ * get, for as long as it may repeat itself. What is about to leave is marked before it does, in both directions, so
+ * that a restart knows what was possibly sent: north that is the same message again, within its window; south it is
+ * sent no second time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@
 #include "session/record.h"
 
 #define RECORD_MAX (MESSAGE_MAX + 1024)
-#define LEFT_SLACK_MS 2000 /* a mark is good for a message that leaves this much later */
-#define RETRY_MS 1000      /* until the disk is asked again */
+#define LEFT_SLACK_MS 2000    /* a mark is good for a message that leaves this much later */
+#define RETRY_MS 1000         /* until the disk is asked again */
 #define KEEP_WINDOW_MS 247000 /* EXCHANGE_LIFETIME of servers */
 
 bool keeps(const struct device *d)
@@ -123,7 +124,8 @@ void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len
 	uint64_t keep_ms = coap_exchange_lifetime_ms(&d->profile->params);
 
 	if (k->id && !d->all->ending) /* at the end of the process it stays open for the next start */
-		store_done(d->all->env.store, k->id, REC_DONE, data, len, keep_ms > KEEP_WINDOW_MS ? keep_ms : KEEP_WINDOW_MS);
+		store_done(d->all->env.store, k->id, REC_DONE, data, len,
+			   keep_ms > KEEP_WINDOW_MS ? keep_ms : KEEP_WINDOW_MS);
 	k->id = 0;
 }
 
@@ -138,8 +140,9 @@ static void write_head(struct writer *w, const struct assoc *a, uint8_t flags)
 
 static uint8_t flags_of(const struct exchange *x, bool leaving)
 {
-	return (uint8_t)((x->ask_con ? F_CON : 0) | (x->oscore ? F_OSCORE : 0) | (x->observe ? F_OBSERVE : 0) | (x->cancel ? F_CANCEL : 0) |
-			 (leaving ? F_LEAVING : 0) | (x->has_no_response ? F_NO_RESPONSE : 0));
+	return (uint8_t)((x->ask_con ? F_CON : 0) | (x->oscore ? F_OSCORE : 0) | (x->observe ? F_OBSERVE : 0) |
+			 (x->cancel ? F_CANCEL : 0) | (leaving ? F_LEAVING : 0) |
+			 (x->has_no_response ? F_NO_RESPONSE : 0));
 }
 
 static void write_exchange(struct writer *w, const struct exchange *x, bool leaving)
@@ -168,7 +171,7 @@ static struct kept *kept_of(struct coap_tx *tx)
 static bool leaves_at_once(const struct assoc *a, const struct coap_tx *tx)
 {
 	return !a->dev->keeping && coap_peer_clear(&a->peer) && (!tx->con || a->peer.active < a->peer.params->nstart) &&
-	       north_server_is_up(a->srv->north) && north_assoc_is_up(a->north);
+		north_server_is_up(a->srv->north) && north_assoc_is_up(a->north);
 }
 
 static void write_leaving(struct device *d, struct kept *k, uint16_t mid, bool in_doubt)
@@ -298,7 +301,7 @@ static void on_note_kept(struct store_wait *w, int err)
 	struct device *d = n->assoc->dev;
 
 	end_wait(d, &n->kept);
-	if (err) {
+	if (err && !n->acked) {
 		coap_peer_unsee(&d->south, n->ask_mid, n->ask, n->ask_len);
 		n->kept.id = 0;
 		give_verdict(&n->kept, LINK_OVERLOAD);
@@ -316,7 +319,8 @@ static void append_note(struct note *n)
 	bool leaves = leaves_at_once(n->assoc, &n->tx);
 
 	n->kept.left_ms = leaves ? clock_now_ms() : 0;
-	write_head(&w, n->assoc, (uint8_t)((n->ask_con ? F_CON : 0) | (n->oscore ? F_OSCORE : 0) | (leaves ? F_LEAVING : 0)));
+	write_head(&w, n->assoc,
+		   (uint8_t)((n->ask_con ? F_CON : 0) | (n->oscore ? F_OSCORE : 0) | (leaves ? F_LEAVING : 0)));
 	write_u16(&w, n->ask_mid);
 	write_token(&w, n->ask, n->ask_len);
 	write_u64(&w, wall_of(n->until_ms));
@@ -332,6 +336,16 @@ static void on_note_turn(struct store_wait *w, int err)
 	(void)err;
 	end_saving(n->assoc->dev, &n->kept);
 	append_note(n);
+}
+
+void keep_turn(struct note *n)
+{
+	uint8_t buf[1];
+	struct writer w = writer_of(buf, sizeof buf);
+
+	write_u8(&w, RECORD_FORM);
+	n->kept.wait.fn = on_note_kept;
+	append(n->assoc->dev, &n->kept, REC_TURN, &w, true);
 }
 
 void keep_note(struct note *n)

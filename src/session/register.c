@@ -147,18 +147,18 @@ int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct
 
 /* ---- what the server's answer makes of it ---- */
 
-static uint64_t expiry(uint64_t lifetime_s)
+static uint64_t expiry(uint64_t since_wall_ms, uint64_t lifetime_s)
 {
-	return lifetime_s ? clock_wall_ms() + lifetime_s * 1000 : 0;
+	return lifetime_s ? since_wall_ms + lifetime_s * 1000 : 0;
 }
 
-static void take_params(struct registration *r, const struct reg_params *p)
+static void take_params(struct registration *r, const struct reg_params *p, uint64_t wall_ms)
 {
 	if (p->has_lifetime)
 		r->lifetime_s = p->lifetime_s;
 	if (p->has_binding)
 		memcpy(r->binding, p->binding, sizeof r->binding);
-	r->expires_wall_ms = expiry(r->lifetime_s);
+	r->expires_wall_ms = expiry(wall_ms, r->lifetime_s);
 }
 
 static void registered(struct assoc *a, const struct reg_params *p, const struct coap_msg *m)
@@ -180,7 +180,7 @@ static void registered(struct assoc *a, const struct reg_params *p, const struct
 	if (p) {
 		r->version = p->version;
 		r->queue_mode = p->queue || a->srv->edits.queue_flag == LWM2M_ADD;
-		take_params(r, p);
+		take_params(r, p, clock_wall_ms());
 	}
 	alarm_clear(a->dev->all->env.alarms, "device.identity_mismatch", device_name(a->dev));
 	log_ev(LOG_INFO, ROOM, "registered", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
@@ -198,6 +198,22 @@ static void unregistered(struct assoc *a, const char *why)
 	       LF_STR("reason", why));
 }
 
+/* When its lifetime began anew. */
+static uint64_t renewed_wall_ms(const struct registration *r)
+{
+	return r->lifetime_s ? r->expires_wall_ms - r->lifetime_s * 1000 : r->since_wall_ms;
+}
+
+void register_replayed(struct exchange *x, uint8_t code, uint64_t wall_ms)
+{
+	struct registration *r = x->assoc->reg;
+
+	if (x->op != LWM2M_UPDATE || code != COAP_CHANGED || !x->params || !r || wall_ms <= renewed_wall_ms(r))
+		return;
+	take_params(r, x->params, wall_ms);
+	device_touch(x->dev);
+}
+
 void register_answered(struct exchange *x, const struct coap_msg *m)
 {
 	struct assoc *a = x->assoc;
@@ -212,7 +228,7 @@ void register_answered(struct exchange *x, const struct coap_msg *m)
 		break;
 	case LWM2M_UPDATE:
 		if (m->code == COAP_CHANGED && a->reg && x->params)
-			take_params(a->reg, x->params);
+			take_params(a->reg, x->params, clock_wall_ms());
 		else if (m->code == COAP_NOT_FOUND)
 			unregistered(a, "not_found");
 		break;

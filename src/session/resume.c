@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resume.c - what the journal holds at the start
  *
- * Records are read in the order in which they were written, each entry growing as in the life before. Then what is still open goes on, in
- * the order in which it was taken: a request of a device is sent as the same message, or ends; one to a device that was possibly
- * sent is only waited for.
+ * Records are read in the order in which they were written, each entry growing as in the life before. Then what is
+ * still open goes on, in the order in which it was taken: a request of a device is sent as the same message, or ends;
+ * one to a device that was possibly sent is only waited for.
  *
- * Where the wall clock cannot be trusted nobody knows how long the daemon was away. What goes north is treated as if that had been no time, for
- * a message sent again is then either a repetition or new; what waits for a device is not delivered on a guess.
+ * Where the wall clock cannot be trusted nobody knows how long the daemon was away. What goes north is treated as if
+ * that had been no time, for a message sent again is then either a repetition or new; what waits for a device is not
+ * delivered on a guess.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,16 +55,16 @@ struct entry {
 	uint64_t id;
 	struct exchange *x;
 	struct note *n;
-	struct device *dev;     /* NULL: not configured any more */
-	struct assoc *assoc;    /* NULL: the same of its server */
-	uint64_t at_ms;         /* when the asker's message came */
-	uint16_t mid;           /* of that message */
+	struct device *dev;  /* NULL: not configured any more */
+	struct assoc *assoc; /* NULL: the same of its server */
+	uint64_t at_ms;      /* when the asker's message came */
+	uint16_t mid;        /* of that message */
 	uint8_t token_len, token[COAP_TOKEN_MAX];
-	uint8_t dir;            /* enum direction, of the request */
+	uint8_t dir; /* enum direction, of the request */
 	bool con, opened;
 	bool answered, answer_con; /* a message of its own came as the answer */
 	uint16_t answer_mid;
-	uint64_t left_ms;       /* possibly sent north, from then on; 0: not */
+	uint64_t left_ms; /* possibly sent north, from then on; 0: not */
 };
 
 struct restore {
@@ -330,8 +331,16 @@ static void see_answer(struct restore *r, const struct entry *e)
 	struct coap_peer *p = e->dir == UP ? &e->assoc->peer : &e->dev->south;
 
 	if (e->answered && e->x)
-		coap_peer_restore_seen(p, e->answer_mid, e->x->out, e->x->out_len, e->answer_con, past_of(r, r->record_wall_ms), ack,
-				       e->answer_con ? sizeof ack : 0, true);
+		coap_peer_restore_seen(p, e->answer_mid, e->x->out, e->x->out_len, e->answer_con,
+				       past_of(r, r->record_wall_ms), ack, e->answer_con ? sizeof ack : 0, true);
+}
+
+/* What the device was told: in the last record when it went with the ACK, else in the reply. */
+static uint8_t answer_code(const struct entry *e, const struct store_replayed *rec)
+{
+	if (rec->len > 4)
+		return rec->data[1];
+	return e->x->reply ? e->x->reply->data[1] : 0;
 }
 
 /* It is over: only what duplicates get is still of use. */
@@ -342,6 +351,8 @@ static void read_done(struct restore *r, struct entry *e, const struct store_rep
 	if (p && e->opened)
 		see(p, e, rec->data, rec->len, true);
 	see_answer(r, e);
+	if (e->x && e->dir == UP)
+		register_replayed(e->x, answer_code(e, rec), rec->wall_ms);
 	if (e->x) {
 		e->x->kept.id = 0;
 		e->x->counted = LINK_RES_FAILED; /* it was counted in the life before */
@@ -446,7 +457,10 @@ static void resume_note(struct restore *r, struct entry *e)
 	}
 	n->acked = true; /* a repetition gets it again */
 	n->kept.left_ms = n->tx.first_ms = e->left_ms;
-	note_leave(n);
+	if (e->dev->keeping)
+		keep_turn(n);
+	else
+		note_leave(n);
 }
 
 /* An observation that was begun, and not stored with its device. */
@@ -476,7 +490,8 @@ static void resume_down(struct restore *r, struct entry *e)
 	} else if (x->deadline_ms <= clock_now_ms()) {
 		return; /* its timer ends it */
 	} else if (!r->s->clock_trusted || (x->leaving && x->tx.len > device_mtu(x->dev))) {
-		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT); /* nothing is delivered on a guess; a body in pieces has no end any more */
+		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT); /* nothing is delivered on a guess; a body in pieces has no
+								end any more */
 	} else if (x->leaving) {
 		x->tx.first_ms = x->started_ms; /* possibly sent: its answer is waited for */
 	} else {
@@ -548,7 +563,8 @@ int journal_restore(struct sessions *s)
 		free(list[i]);
 	}
 	if (open)
-		log_ev(LOG_NOTICE, ROOM, "journal.restored", LF_UINT("open", open - r.lost), LF_UINT("without_record", r.lost));
+		log_ev(LOG_NOTICE, ROOM, "journal.restored", LF_UINT("open", open - r.lost),
+		       LF_UINT("without_record", r.lost));
 	free(list);
 	map_fini(&r.entries);
 	return list ? err : -ENOMEM;
