@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "replay.h"
 
-#define WALL_START_MS 1767225600000u /* 2026-01-01 */
-
 /* ---- what was sent ---- */
 
 static char *shown(const struct output *o)
@@ -109,10 +107,11 @@ static void expect(const struct words *w)
 
 /* ---- time ---- */
 
-static void turn_to(uint64_t now_ms)
+static uint64_t next_event(void)
 {
-	world.now_ms = now_ms;
-	clock_fake(now_ms, WALL_START_MS + now_ms);
+	uint64_t timer = timers_next(&world.timers), store = world.store ? fake_store_next(world.store) : UINT64_MAX;
+
+	return timer < store ? timer : store;
 }
 
 /* wait TIME [until-silent SERVER]: through every timer in order, each at its own time */
@@ -123,16 +122,18 @@ static void command_wait(const struct words *w)
 	uint64_t next;
 	size_t ran = 0;
 
-	while ((next = timers_next(&world.timers)) <= until) {
+	while ((next = next_event()) <= until) {
 		if (next > world.now_ms)
-			turn_to(next);
-		ran += timers_run(&world.timers, world.now_ms, 0);
+			time_turn(next);
+		ran += timers_run(&world.timers, world.now_ms, 0) + 1;
+		if (world.store)
+			fake_store_step(world.store);
 		if (ran > 1000000)
 			fail("timers run without end");
 		if (for_silence && fake_server_is_silent(w->v[3]))
 			return;
 	}
-	turn_to(until);
+	time_turn(until);
 }
 
 /* ---- looking ---- */
@@ -181,6 +182,15 @@ static void check_number(const char *name, const char *want, uint64_t have)
 		fail("%s is %llu", name, (unsigned long long)have);
 }
 
+/* From now on to a point of wall time; "0s" when there is none. */
+static void check_span(const char *name, const char *want, uint64_t wall_ms)
+{
+	uint64_t ahead = wall_ms ? wall_ms - clock_wall_ms() : 0;
+
+	if (time_parse(want) != ahead)
+		fail("%s is %llums", name, (unsigned long long)ahead);
+}
+
 static void check_status(const struct device_status *st, const char *word)
 {
 	static const struct device_server_status no_server;
@@ -197,6 +207,12 @@ static void check_status(const struct device_status *st, const char *word)
 		check_number("mtu", v, st->mtu);
 	else if ((v = word_value(word, "queue")))
 		check_number("queue", v, st->queue);
+	else if ((v = word_value(word, "oldest")))
+		check_number("oldest", v, st->queue_oldest_s);
+	else if ((v = word_value(word, "awake-for")))
+		check_span("awake-for", v, st->awake_until_wall_ms);
+	else if ((v = word_value(word, "rate-used")))
+		check_number("rate-used", v, st->rate ? st->rate_used : 0);
 	else if ((v = word_value(word, "exchanges")))
 		check_number("exchanges", v, st->exchanges);
 	else if ((v = word_value(word, "observations")))
@@ -248,11 +264,29 @@ static void command_log(const struct words *w)
 	fail("no such line was logged");
 }
 
+/* verdict WORD: of the latest unit; none: it waits */
 static void command_verdict(const struct words *w)
 {
 	static const char *const words[] = { "taken", "unknown", "malformed", "overload" };
 
-	check_word("the verdict", w->n == 2 ? w->v[1] : "", words[world.verdict]);
+	check_word("the verdict", w->n == 2 ? w->v[1] : "", world.waiting ? "none" : words[world.verdict]);
+}
+
+static void look_for_alarm(void *arg, const struct alarm *al)
+{
+	const char **want = arg;
+
+	if (*want && strcmp(al->type, *want) == 0)
+		*want = NULL;
+}
+
+/* alarm TYPE yes|no */
+static void command_alarm_type(const struct words *w)
+{
+	const char *want = w->n == 3 ? w->v[1] : "";
+
+	alarms_each(world.alarms, look_for_alarm, &want);
+	check_word("the alarm", w->n == 3 ? w->v[2] : "", want ? "no" : "yes");
 }
 
 static void command_timers(const struct words *w)
@@ -269,24 +303,26 @@ static void command_alarm(const struct words *w)
 static void command_register(const struct words *w)
 {
 	static struct words line;
-	char text[5][512];
+	char text[6][512];
 	const char *dev = w->n > 2 ? w->v[1] : "", *srv = w->n > 2 ? w->v[2] : "", *more = w->n > 3 ? w->v[3] : "";
 	static unsigned nth;
 
 	nth++; /* each time with message ids and a token of its own */
 	snprintf(text[0], sizeof text[0], "up %s CON POST mid=%u token=fe%02x /rd?ep=%s&lt=86400%s", dev, 61000 + nth,
 		 nth, dev, more);
-	snprintf(text[1], sizeof text[1],
+	snprintf(text[1], sizeof text[1], world.store ? "> verdict %s taken" : "#", dev);
+	snprintf(text[2], sizeof text[2],
 		 "> north %s %s CON POST mid=$reg-mid%u token=$reg-token%u /rd?ep=%s&lt=86400%s", srv, dev, nth, nth,
 		 dev, more);
-	snprintf(text[2], sizeof text[2], "north %s %s ACK 2.01 mid=$reg-mid%u token=$reg-token%u location=/rd/%s", srv,
+	snprintf(text[3], sizeof text[3], "north %s %s ACK 2.01 mid=$reg-mid%u token=$reg-token%u location=/rd/%s", srv,
 		 dev, nth, nth, dev);
-	snprintf(text[3], sizeof text[3], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
+	snprintf(text[4], sizeof text[4], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
 		 nth, dev);
-	snprintf(text[4], sizeof text[4], "> nothing");
+	snprintf(text[5], sizeof text[5], "> nothing");
 	for (unsigned i = 0; i < sizeof text / sizeof text[0]; i++) {
 		words_split(&line, text[i]);
-		command_run(&line);
+		if (line.n)
+			command_run(&line);
 	}
 }
 
@@ -306,6 +342,11 @@ static void command_north(const struct words *w)
 	north_command(w, w->v[0]);
 }
 
+static void command_life(const struct words *w)
+{
+	life_command(w, w->v[0]);
+}
+
 static const struct {
 	const char *verb;
 	void (*run)(const struct words *w);
@@ -316,6 +357,8 @@ static const struct {
 	{ "link-result", command_link, true },
 	{ "link-mtu", command_link, true },
 	{ "deadline", command_link, true },
+	{ "latency", command_link, true },
+	{ "class", command_link, true },
 	{ "north", command_north, false },
 	{ "north-down", command_north, false },
 	{ "north-up", command_north, false },
@@ -325,12 +368,21 @@ static const struct {
 	{ "register", command_register, true },
 	{ "wait", command_wait, false },
 	{ "reload", command_reload, false },
+	{ "disk", command_life, false },
+	{ "crash", command_life, false },
+	{ "stop", command_life, false },
+	{ "restart", command_life, false },
+	{ "reboot", command_life, false },
+	{ "keys", command_life, true },
+	{ "entries", command_life, true },
+	{ "ports-taken", command_life, true },
 	{ "count", command_count, true },
 	{ "status", command_status, true },
 	{ "log", command_log, true },
 	{ "verdict", command_verdict, true },
 	{ "timers", command_timers, true },
 	{ "alarms", command_alarm, true },
+	{ "alarm", command_alarm_type, true },
 };
 
 void command_run(const struct words *w)
@@ -346,13 +398,17 @@ void command_run(const struct words *w)
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		if (strcmp(w->v[0], commands[i].verb) != 0)
 			continue;
-		if (!world.conf)
+		if (world.crashed && commands[i].run != command_life)
+			fail("nothing runs");
+		if (!world.conf && !world.crashed)
 			conf_apply();
 		if (!commands[i].looks) {
 			outputs_must_be_taken();
 			world.step_ms = world.now_ms;
 		}
 		commands[i].run(w);
+		if (world.store && !world.crashed)
+			fake_store_step(world.store);
 		return;
 	}
 	fail("\"%s\" is no command", w->v[0]);

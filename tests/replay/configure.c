@@ -233,12 +233,12 @@ static void list_add(struct run_conf *c, struct conf_list *l, void *v)
 
 static void add_record(struct run_conf *c, const struct record *r)
 {
-	static const struct conf_item no_items[] = { CONF_END };
+	static const struct conf_item journal[] = { CONF_BOOL(struct link_conf, journal, true), CONF_END };
 	void *v;
 
 	switch (r->kind) {
 	case LINKS:
-		list_add(c, &c->links, fill_record(c, &r->words, no_items, sizeof(struct link_conf)));
+		list_add(c, &c->links, fill_record(c, &r->words, journal, sizeof(struct link_conf)));
 		break;
 	case SERVERS:
 		v = fill_record(c, &r->words, server_items, sizeof(struct server_conf));
@@ -292,13 +292,17 @@ static bool list_has(const struct conf_list *l, const char *name)
 	return false;
 }
 
-static struct link *open_link(const char *name)
+static struct link *open_link(const struct link_conf *conf)
 {
+	const char *name = conf->head.name;
 	struct fake_link *l = world.links;
 
 	while (l && strcmp(fake_link_name(l), name) != 0)
 		l = fake_link_next(l);
-	return fake_link_base(l ? l : fake_link_open(name));
+	if (!l)
+		l = fake_link_open(name);
+	fake_link_set(l, conf);
+	return fake_link_base(l);
 }
 
 static struct north_server *open_server(const struct server_conf *conf)
@@ -323,7 +327,7 @@ static void take_over(const struct run_conf *c)
 	if (!links || !servers)
 		abort();
 	for (size_t i = 0; i < c->links.n; i++)
-		links[i] = open_link(name_at(&c->links, i));
+		links[i] = open_link(c->links.v[i]);
 	for (size_t i = 0; i < c->servers.n; i++)
 		servers[i] = open_server(c->servers.v[i]);
 	err = sessions_configure(world.sessions, &conf, &change);
@@ -357,7 +361,12 @@ static void close_withdrawn(const struct run_conf *c)
 static void open_sessions(void)
 {
 	struct sessions_env env = {
-		.timers = &world.timers, .metrics = world.metrics, .alarms = world.alarms, .gateway_id = "gw-replay", .exchanges_max = world.exchanges_max,
+		.timers = &world.timers,
+		.metrics = world.metrics,
+		.alarms = world.alarms,
+		.gateway_id = "gw-replay",
+		.store = world.store,
+		.exchanges_max = world.exchanges_max,
 	};
 	struct words air;
 
@@ -380,12 +389,14 @@ void conf_apply(void)
 	world.quiet = !old;
 	world.conf = c;
 	take_over(c);
+	if (!old && sessions_restore(world.sessions))
+		fail("sessions_restore");
 	close_withdrawn(c);
 	conf_free_all(old);
 	world.quiet = false;
 }
 
-void conf_end(void)
+void conf_close(void)
 {
 	world.quiet = true;
 	sessions_free(world.sessions);
@@ -398,6 +409,12 @@ void conf_end(void)
 		fake_server_close(world.servers);
 	conf_free_all(world.conf);
 	world.conf = NULL;
+	world.quiet = false;
+}
+
+void conf_end(void)
+{
+	conf_close();
 	while (records) {
 		struct record *r = records;
 

@@ -11,6 +11,8 @@
 #define SENT_KEPT 64
 #define RESULTS_MAX 64
 
+static const char *const verdict_words[] = { "taken", "unknown", "malformed", "overload" };
+
 struct link_dev {
 	struct link_dev_base base;
 	struct link_dev *next;
@@ -24,6 +26,15 @@ struct link_dev {
 		uint32_t id;
 	} sent[SENT_KEPT];    /* the latest first */
 	uint64_t deadline_ms; /* of the latest that had one */
+	int64_t latency_s;    /* of the latest */
+	enum link_class klass;
+};
+
+struct pending_up { /* a unit without a verdict */
+	struct link_up up;
+	struct pending_up *next;
+	char name[160];
+	bool within; /* the call that brought it */
 };
 
 struct fake_link {
@@ -91,6 +102,8 @@ static void remember(struct link_dev *d, const struct link_down *how, const uint
 	d->sent[0].id = how->id;
 	if (how->deadline_ms)
 		d->deadline_ms = how->deadline_ms;
+	d->latency_s = how->maximum_latency_s;
+	d->klass = how->klass;
 }
 
 static int op_send(struct link_dev *d, const struct link_down *how, const uint8_t *data, size_t len)
@@ -141,6 +154,11 @@ struct fake_link *fake_link_open(const char *name)
 	return l;
 }
 
+void fake_link_set(struct fake_link *l, const struct link_conf *conf)
+{
+	l->conf.journal = conf->journal;
+}
+
 void fake_link_close(struct fake_link *l)
 {
 	struct fake_link **at = &world.links;
@@ -164,11 +182,56 @@ static struct link_dev *dev_of(const char *name)
 	fail("%s is not attached", name);
 }
 
+static struct pending_up *pending;
+
+/* One that comes later is seen among what was sent: what went north must not have gone before it. */
 static void on_verdict(struct link_up *up, enum link_verdict v)
 {
-	(void)up;
+	struct pending_up *p = container_of(up, struct pending_up, up), **at = &pending;
+
+	while (*at && *at != p)
+		at = &(*at)->next;
+	if (!*at)
+		fail("a unit got two verdicts");
+	*at = p->next;
+	world.waiting--;
 	world.verdicts++;
 	world.verdict = v;
+	if (!p->within)
+		output_add(NULL, 0, "verdict %s %s", p->name, verdict_words[v]);
+	free(p);
+}
+
+static struct pending_up *pending_new(const char *name)
+{
+	struct pending_up *p = calloc(1, sizeof *p);
+
+	if (!p)
+		abort();
+	p->up = (struct link_up){ .verdict = on_verdict, .arrival_ms = world.now_ms, .port_ue = -1, .port_scef = -1 };
+	p->within = true;
+	p->next = pending;
+	snprintf(p->name, sizeof p->name, "%s", name);
+	pending = p;
+	world.waiting++;
+	return p;
+}
+
+static void on_late_verdict(struct link_up *up, enum link_verdict v)
+{
+	(void)v;
+	free(container_of(up, struct pending_up, up));
+}
+
+void fake_link_crash(void)
+{
+	while (pending) {
+		struct pending_up *p = pending;
+
+		pending = p->next;
+		p->up.verdict = on_late_verdict; /* sessions that are being freed still say something */
+	}
+	world.waiting = 0;
 }
 
 /* up DEVICE MESSAGE | up DEVICE raw HEX | up DEVICE empty */
@@ -176,7 +239,8 @@ static void command_up(const struct words *w)
 {
 	static uint8_t buf[UNIT_MOST];
 	struct link_dev *d = dev_of(w->n > 2 ? w->v[1] : "");
-	struct link_up up = { .verdict = on_verdict, .arrival_ms = world.now_ms, .port_ue = -1, .port_scef = -1 };
+	unsigned waiting = world.waiting;
+	struct pending_up *p;
 	uint8_t *exact;
 	size_t len = 0;
 
@@ -189,10 +253,13 @@ static void command_up(const struct words *w)
 		abort();
 	memcpy(exact + 1, buf, len);
 	world.verdicts = 0;
-	session_link_events.uplink(world.sessions, &up, d->base.dev, exact + 1, len);
+	p = pending_new(d->name);
+	session_link_events.uplink(world.sessions, &p->up, d->base.dev, exact + 1, len);
 	free(exact);
-	if (world.verdicts != 1)
-		fail("the unit got %u verdicts", world.verdicts);
+	if (world.waiting > waiting)
+		pending->within = false;
+	if (world.waiting > waiting && !world.store)
+		fail("the unit got no verdict");
 }
 
 int result_parse(const char *word)
@@ -291,6 +358,8 @@ static void command_event(const struct words *w)
 		ev.kind = LINK_DEV_REACHABLE;
 	} else if (strcmp(w->v[2], "asleep") == 0) {
 		ev.kind = LINK_DEV_ASLEEP;
+		if (words_find(w, 3, "until"))
+			ev.until_ms = world.now_ms + time_parse(words_find(w, 3, "until"));
 	} else if (strcmp(w->v[2], "barred") == 0) {
 		ev.kind = LINK_DEV_BARRED;
 	} else if (strcmp(w->v[2], "allowed") == 0) {
@@ -317,6 +386,24 @@ static void command_deadline(const struct words *w)
 		fail("the deadline is %llu ms away", (unsigned long long)left);
 }
 
+/* latency DEVICE SECONDS: how long the network may keep the latest unit | class DEVICE answer|request|bulk: what it was */
+static void command_latency(const struct words *w)
+{
+	const struct link_dev *d = dev_of(w->n == 3 ? w->v[1] : "");
+
+	if (d->latency_s != number_parse(w->v[2]))
+		fail("the latency is %lld", (long long)d->latency_s);
+}
+
+static void command_class(const struct words *w)
+{
+	static const char *const words[] = { "answer", "request", "bulk" };
+	const struct link_dev *d = dev_of(w->n == 3 ? w->v[1] : "");
+
+	if (strcmp(words[d->klass], w->v[2]) != 0)
+		fail("the class is %s", words[d->klass]);
+}
+
 void link_command(const struct words *w, const char *verb)
 {
 	if (strcmp(verb, "up") == 0)
@@ -327,6 +414,10 @@ void link_command(const struct words *w, const char *verb)
 		command_result(w);
 	else if (strcmp(verb, "link-mtu") == 0)
 		command_mtu(w);
+	else if (strcmp(verb, "latency") == 0)
+		command_latency(w);
+	else if (strcmp(verb, "class") == 0)
+		command_class(w);
 	else
 		command_deadline(w);
 }

@@ -20,7 +20,8 @@
 #include "base/random.h"
 #include "replay.h"
 
-#define START_MS 1000000u
+#define START_MS (CLOCK_BASE_MS + 1000000u)
+#define WALL_MS 1767225600000u /* 2026-01-01 */
 
 struct world world;
 
@@ -42,7 +43,7 @@ void output_add(const uint8_t *data, size_t len, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (world.quiet && !data)
+	if (world.dead || (world.quiet && !data))
 		return;
 	grown = realloc(world.out, (world.out_n + 1) * sizeof *grown);
 	if (!grown)
@@ -74,20 +75,37 @@ void outputs_clear(void)
 	world.out_n = world.out_taken = 0;
 }
 
-static void world_open(void)
+void time_turn(uint64_t now_ms)
 {
-	random_seed(1);
-	world.now_ms = START_MS;
-	clock_fake(world.now_ms, 1767225600000u);
-	log_set(LOG_DEBUG, LOG_TEXT);
+	world.now_ms = now_ms;
+	clock_fake(now_ms, world.wall_base_ms + now_ms);
+}
+
+void world_run(void)
+{
 	if (metrics_new(&world.metrics) || alarms_new(&world.alarms, 100))
 		abort();
 }
 
-static void world_close(void)
+void world_ended(void)
 {
 	metrics_free(world.metrics);
 	alarms_free(world.alarms);
+}
+
+static void world_open(void)
+{
+	random_seed(1);
+	world.wall_base_ms = WALL_MS - CLOCK_BASE_MS;
+	time_turn(START_MS);
+	log_set(LOG_DEBUG, LOG_TEXT);
+	world_run();
+}
+
+static void world_close(void)
+{
+	world_ended();
+	fake_store_free(world.store);
 	for (size_t i = 0; i < world.vars_n; i++)
 		free(world.vars[i].name);
 }
@@ -100,11 +118,11 @@ static void run_lines(FILE *f)
 	while (fgets(line, sizeof line, f)) {
 		world.line++;
 		words_split(&w, line);
-		if (w.n && !conf_line(&w))
+		if (w.n && !conf_line(&w) && !life_line(&w))
 			command_run(&w);
 	}
 	if (!world.sessions)
-		fail("the scenario does nothing");
+		fail(world.crashed ? "it was not started again" : "the scenario does nothing");
 	outputs_must_be_taken();
 	fake_link_end_check();
 	conf_end();

@@ -30,6 +30,17 @@ struct north_assoc {
 	uint16_t port;
 };
 
+static unsigned ports_taken;
+static struct down { /* servers that are away stay so over a restart */
+	char name[64];
+	bool down;
+} downs[8];
+
+void fake_server_ports(unsigned taken)
+{
+	ports_taken = taken;
+}
+
 /* ---- what sessions call ---- */
 
 const struct server_conf *north_server_conf(const struct north_server *s)
@@ -58,8 +69,13 @@ bool north_server_is_up(const struct north_server *s)
 int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg)
 {
 	static uint16_t next_port = 20000;
-	struct north_assoc *a = calloc(1, sizeof *a);
+	struct north_assoc *a;
 
+	if (port && ports_taken) {
+		ports_taken--;
+		return -EADDRINUSE;
+	}
+	a = calloc(1, sizeof *a);
 	if (!a)
 		return -ENOMEM;
 	a->srv = srv;
@@ -131,6 +147,18 @@ void fake_server_set(struct north_server *s, const struct server_conf *conf)
 	s->conf = conf;
 }
 
+static bool *down_of(const char *name)
+{
+	size_t i = 0;
+
+	while (*downs[i].name && strcmp(downs[i].name, name) != 0)
+		i++;
+	if (i + 1 == sizeof downs / sizeof downs[0])
+		fail("too many servers");
+	snprintf(downs[i].name, sizeof downs[i].name, "%s", name);
+	return &downs[i].down;
+}
+
 struct north_server *fake_server_open(const struct server_conf *conf)
 {
 	struct north_server *s = calloc(1, sizeof *s), **end = &world.servers;
@@ -139,6 +167,7 @@ struct north_server *fake_server_open(const struct server_conf *conf)
 		abort();
 	s->conf = conf;
 	snprintf(s->name, sizeof s->name, "%s", conf->head.name);
+	s->down = *down_of(s->name);
 	while (*end)
 		end = &(*end)->next;
 	*end = s;
@@ -238,10 +267,10 @@ void north_command(const struct words *w, const char *verb)
 	if (strcmp(verb, "north") == 0) {
 		command_message(w);
 	} else if (strcmp(verb, "north-down") == 0) {
-		s->down = true;
+		*down_of(s->name) = s->down = true;
 		tell_all(s, NORTH_DOWN);
 	} else if (strcmp(verb, "north-up") == 0) {
-		s->down = false;
+		*down_of(s->name) = s->down = false;
 		tell_all(s, NORTH_UP);
 	} else if (strcmp(verb, "north-refused") == 0) {
 		tell_all(s, NORTH_REFUSED);

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "coap/option.h"
+#include "fake_store.h"
 #include "session/session.h"
 
 #define WORDS_MAX 48
@@ -53,6 +54,8 @@ struct world {
 	struct metrics *metrics;
 	struct alarms *alarms;
 	struct run_conf *conf; /* the configuration in force; NULL before the first command */
+	struct store *store; /* owned; NULL: nothing survives */
+	bool crashed, untrusted; /* crashed: ended one way or the other, until restart */
 	struct fake_link *links;
 	struct north_server *servers;
 	struct output *out;
@@ -60,9 +63,11 @@ struct world {
 	struct variable vars[512];
 	size_t vars_n;
 	uint64_t now_ms, step_ms; /* step: when the last command began */
+	uint64_t wall_base_ms;    /* wall clock when now_ms is 0 */
 	size_t exchanges_max;
 	bool quiet; /* what attach and close do is not gathered: set-up and end */
-	unsigned verdicts;
+	bool dead;  /* nothing is gathered: what a process does that is no longer there */
+	unsigned verdicts, waiting; /* waiting: units without a verdict yet */
 	enum link_verdict verdict;
 	const char *file;
 	unsigned line;
@@ -78,6 +83,9 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Gathers what the sessions did. data may be NULL. */
 void output_add(const uint8_t *data, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void outputs_clear(void);
+void time_turn(uint64_t now_ms);
+void world_run(void);   /* a process begins: counters and alarms of its own */
+void world_ended(void); /* and is gone */
 
 /* ---- message.c: messages as text ---- */
 /* Builds from words: TYPE CODE [mid=] [token=] [/path?query] [name=value ..] [payload=]. Returns the length. */
@@ -94,7 +102,8 @@ struct run_conf {
 	size_t owned_n;
 };
 bool conf_line(const struct words *w); /* true: it was a line of configuration */
-void conf_apply(void);                 /* at the first command, and at `reload` */
+void conf_apply(void);                 /* at the first command, at `reload` and at `restart` */
+void conf_close(void);                 /* closes all, the records stay */
 void conf_end(void);                   /* closes all and frees */
 
 /* ---- link.c, north.c: the two ends ---- */
@@ -102,7 +111,9 @@ struct fake_link *fake_link_open(const char *name);
 struct link *fake_link_base(struct fake_link *l);
 const char *fake_link_name(const struct fake_link *l);
 struct fake_link *fake_link_next(struct fake_link *l);
+void fake_link_set(struct fake_link *l, const struct link_conf *conf);
 void fake_link_close(struct fake_link *l); /* out of the list */
+void fake_link_crash(void);                /* units that wait for a verdict get none */
 void fake_link_end_check(void);
 void link_command(const struct words *w, const char *verb); /* up, event, link-result */
 int result_parse(const char *word);                         /* "ok", "EAGAIN" .. as a negative errno */
@@ -113,8 +124,13 @@ const char *fake_server_name(const struct north_server *s);
 struct north_server *fake_server_next(struct north_server *s);
 void fake_server_set(struct north_server *s, const struct server_conf *conf);
 void fake_server_close(struct north_server *s); /* out of the list */
+void fake_server_ports(unsigned taken);         /* so many ports that are asked for are taken */
 bool fake_server_is_silent(const char *name);
 void north_command(const struct words *w, const char *verb);
+
+/* ---- life.c: the store, and the end of processes ---- */
+bool life_line(const struct words *w); /* store */
+void life_command(const struct words *w, const char *verb); /* disk, crash, stop, restart, keys, entries */
 
 /* ---- command.c ---- */
 void command_run(const struct words *w);
