@@ -119,15 +119,19 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(UNIT_EXTRA) $(LIB) $(CMOCKA_LIBS) \
 		$(SIM_LIBS) $(PKG_LIBS) $(LDFLAGS_ALL)
 
+# The reader of niddgwctl is no part of the library.
+FUZZ_EXTRA = $(if $(filter %/fuzz_csv,$@),$(BUILD)/obj/ctl/csv.o)
+$(BUILD)/fuzz/fuzz_csv $(BUILD)/libfuzzer/fuzz_csv: $(BUILD)/obj/ctl/csv.o
+
 # The replaying main is an object of its own: two sources in one command would fight over one dependency file.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< \
-		$(BUILD)/obj/tests/fuzz/replay_main.o $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
+		$(BUILD)/obj/tests/fuzz/replay_main.o $(FUZZ_EXTRA) $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
 
 $(BUILD)/libfuzzer/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(LIB) $(PKG_LIBS) \
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(FUZZ_EXTRA) $(LIB) $(PKG_LIBS) \
 		-fsanitize=fuzzer $(LDFLAGS_ALL)
 
 $(BUILD)/replay/runner: $(REPLAY_OBJ) $(LIB)

@@ -55,13 +55,20 @@ static int take(struct csv *c)
 	return ch;
 }
 
-/* The byte order mark that some programs write. What only begins like one is put back: it all stands in one buffer. */
+/* The byte order mark that some programs write; it may come in pieces. */
 static void pass_mark(struct csv *c)
 {
 	static const char mark[] = "\xef\xbb\xbf";
 
 	c->begun = true;
-	if (peek(c) != END && c->in_len >= 3 && memcmp(c->in, mark, 3) == 0)
+	for (bool more = fill(c); more && c->in_len < 3;) {
+		long n = c->read(c->arg, c->in + c->in_len, sizeof c->in - c->in_len);
+
+		more = n > 0;
+		c->failed = n < 0;
+		c->in_len += more ? (size_t)n : 0;
+	}
+	if (c->in_len >= 3 && memcmp(c->in, mark, 3) == 0)
 		c->in_at = 3;
 }
 

@@ -106,7 +106,7 @@ def test_links_and_servers_are_shown_with_their_state(fleet):
 
 def test_the_control_tool_tells_failures_from_misuse(gateway):
     gw = gateway(IDLE).ready()
-    for args, status, word in ((["device", "show", "nobody"], 1, "no such device"), (["device", "import", "x.csv"], 1, "not built"),
+    for args, status, word in ((["device", "show", "nobody"], 1, "no such device"), (["device", "import", "/nowhere/x.csv"], 1, "No such file"),
                                (["check"], 1, "not built"), (["nonsense"], 2, "nonsense"), (["device", "show"], 2, "NAME"), ([], 2, "verb"),
                                (["status", "more"], 2, "more"), (["device", "show", "\udcff"], 1, "UTF-8")):
         done = gw.run_ctl(*args)
