@@ -98,6 +98,7 @@ static void journal_back(struct store *s, struct jbatch *b)
 	if (!s->jsent.first)
 		s->jsent.last = NULL;
 	s->queued -= b->len;
+	b->waits = (struct waits){ 0 };
 	if (err) {
 		failed(s, &s->jround, b->round, &s->jerr, err);
 		keep(s, b);
