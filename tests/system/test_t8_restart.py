@@ -129,9 +129,9 @@ def test_t8_47_fifty_pending_deliveries_are_looked_up_and_late_statuses_are_take
     stored(s, lambda r: sum(b"downlink-data-deliveries" in v for v in r.values()) == 50)
     before = s.stub.mark()
     crash(s)
+    s.stub.wait("lookup", n=50, since=before)
     s.settle()
-    gone = s.stub.all("lookup", since=before)
-    assert len(gone) == 50 and not s.stub.all("deliver", since=before)
+    assert len(s.stub.all("lookup", since=before)) == 50 and not s.stub.all("deliver", since=before)
     assert sum(buffered(s, name) for name in s.devices) == 50
     s.stub.buffering = False
     for name, (link, asked) in kept.items():
@@ -149,7 +149,9 @@ def test_t8_47_the_answer_to_a_delivery_of_the_life_before_reaches_the_server(t8
     s.stub.buffering = True
     link, asked = keep(s)
     stored(s, lambda r: any(b"downlink-data-deliveries" in v for v in r.values()))
+    before = s.stub.mark()
     crash(s)
+    s.stub.wait("lookup", since=before)
     s.settle()
     s.stub.buffering = False
     s.stub.delivery_status(link, "SUCCESS", M1)
@@ -197,11 +199,14 @@ def test_a_status_of_a_device_that_is_no_longer_configured_does_no_harm(t8):  # 
 
 def test_t8_26_the_time_that_was_given_for_a_sleeper_holds_over_a_restart(t8):  # noqa: F811
     s = t8().register()
+    stored(s, lambda r: any(b"gw/configurations/" in v for v in r.values()))
+    s.settle()
+    known = records(s)
     s.stub.when("deliver", failure("TEMPORARILY_NOT_REACHABLE", when_utc(90)))
     before = s.stub.mark()
     asked = s.ask()
     s.stub.wait("deliver", since=before)
-    stored(s, lambda r: any(b"gw/configurations/" in v for v in r.values()))
+    stored(s, lambda r: r != known)
     s.clock.forward(5)
     s.settle()
     before = s.stub.mark()
