@@ -31,6 +31,8 @@ static struct leg {
 	unsigned failed_n, gone_n;
 	int failed_err;
 	bool remove_failed;
+	unsigned lets; /* how many more may leave */
+	bool put_off;  /* with -EAGAIN: until coap_peer_retry() */
 } leg;
 
 static int fake_send(struct coap_peer *p, struct coap_tx *tx, bool again)
@@ -39,6 +41,10 @@ static int fake_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	if (leg.result) {
 		if (leg.pause_ms)
 			coap_tx_pause(tx, leg.pause_ms, true);
+		if (leg.put_off) {
+			coap_tx_pause(tx, 0, true);
+			tx->put_off = true;
+		}
 		return leg.result;
 	}
 	assert_true(leg.sent_n < MOST);
@@ -64,6 +70,19 @@ static void fake_gone(struct coap_peer *p, struct coap_tx *tx)
 	leg.gone_n++;
 }
 
+static bool fake_may_leave(struct coap_peer *p, struct coap_tx *tx)
+{
+	assert_ptr_equal(p, &leg.peer);
+	assert_int_equal(tx->state == COAP_TX_QUEUED || tx->klass == COAP_TX_ANSWER, 1);
+	if (!leg.lets)
+		return false;
+	leg.lets--;
+	return true;
+}
+
+static const struct coap_peer_ops gated_ops = {
+	.send = fake_send, .failed = fake_failed, .gone = fake_gone, .may_leave = fake_may_leave
+};
 static const struct coap_peer_ops ops = { .send = fake_send, .failed = fake_failed, .gone = fake_gone };
 
 static int begin(void **state)
@@ -554,6 +573,80 @@ static void a_non_waits_for_a_peer_that_is_away(void **state)
 	coap_tx_clear(&non[1]);
 }
 
+/* ---- the owner's leave ---- */
+
+static void nothing_leaves_without_the_owners_leave(void **state)
+{
+	struct coap_tx tx[5] = { 0 };
+
+	(void)state;
+	leg.peer.ops = &gated_ops;
+	leg.params.nstart = 8;
+	submit(&tx[0], COAP_CON, 0, COAP_TX_REQUEST);
+	submit(&tx[1], COAP_CON, 1, COAP_TX_BULK);
+	submit(&tx[2], COAP_CON, 2, COAP_TX_REQUEST);
+	submit(&tx[3], COAP_CON, 3, COAP_TX_ANSWER);
+	submit(&tx[4], COAP_CON, 4, COAP_TX_ANSWER);
+	wait_ms(100000);
+	assert_int_equal(leg.sent_n, 0);
+	assert_int_equal(leg.timers.count, 0); /* who waits for leave has no timer */
+	assert_int_equal(leg.peer.active, 0);
+	leg.lets = 3;
+	coap_peer_retry(&leg.peer, leg.now_ms);
+	assert_int_equal(leg.sent_n, 3); /* answers first, in order */
+	assert_int_equal(leg.sent[0], 3);
+	assert_int_equal(leg.sent[1], 4);
+	assert_int_equal(leg.sent[2], 0);
+	leg.lets = 9;
+	coap_peer_retry(&leg.peer, leg.now_ms);
+	assert_int_equal(leg.sent[3], 2);
+	assert_int_equal(leg.sent[4], 1);
+	for (unsigned i = 0; i < 5; i++)
+		done(&tx[i]);
+}
+
+static void an_answer_does_not_overtake_one_that_waits(void **state)
+{
+	struct coap_tx tx[2] = { 0 };
+
+	(void)state;
+	leg.peer.ops = &gated_ops;
+	submit(&tx[0], COAP_CON, 0, COAP_TX_ANSWER);
+	leg.lets = 1;
+	submit(&tx[1], COAP_CON, 1, COAP_TX_ANSWER);
+	assert_int_equal(leg.sent_n, 1);
+	assert_int_equal(leg.sent[0], 0);
+	for (unsigned i = 0; i < 2; i++)
+		done(&tx[i]);
+}
+
+static void what_is_put_off_goes_at_retry_and_only_that(void **state)
+{
+	struct coap_tx tx[3] = { 0 };
+
+	(void)state;
+	leg.params.nstart = 8;
+	leg.result = -EAGAIN;
+	leg.pause_ms = leg.now_ms + 50000; /* a time of the transport's */
+	submit(&tx[0], COAP_CON, 0, COAP_TX_REQUEST);
+	leg.pause_ms = 0;
+	leg.put_off = true;
+	submit(&tx[1], COAP_CON, 1, COAP_TX_REQUEST);
+	submit(&tx[2], COAP_CON, 2, COAP_TX_ANSWER);
+	coap_peer_retry(&leg.peer, leg.now_ms); /* still not */
+	leg.result = 0;
+	coap_peer_retry(&leg.peer, leg.now_ms);
+	assert_int_equal(leg.sent_n, 2);
+	assert_int_equal(leg.sent[0], 2);
+	assert_int_equal(leg.sent[1], 1);
+	assert_false(leg.again[0]);
+	coap_tx_pause(&tx[1], 0, false); /* kept by the network: retry leaves it alone */
+	coap_peer_retry(&leg.peer, leg.now_ms);
+	assert_int_equal(leg.sent_n, 2);
+	for (unsigned i = 0; i < 3; i++)
+		done(&tx[i]);
+}
+
 static void removing_an_idle_one_is_fine(void **state)
 {
 	struct coap_tx tx = { 0 };
@@ -606,6 +699,9 @@ int main(void)
 		T(a_non_waits_behind_a_stuck_one),
 		T(many_non_that_could_not_leave_go_in_order),
 		T(a_non_waits_for_a_peer_that_is_away),
+		T(nothing_leaves_without_the_owners_leave),
+		T(an_answer_does_not_overtake_one_that_waits),
+		T(what_is_put_off_goes_at_retry_and_only_that),
 		T(removing_an_idle_one_is_fine),
 		T(ids_count_up_from_a_random_start),
 	};

@@ -312,6 +312,35 @@ static void t8_41_a_pause_holds_everything_and_keeps_the_order(void **state)
 	assert_int_equal(seen.downs, 4);
 }
 
+/* What maximumLatency is in the request for a unit that the caller gives so many seconds. */
+static const char *latency_of(struct t8_dev *d, int64_t latency_s)
+{
+	const struct link_down how = {
+		.id = 9, .klass = LINK_REQUEST, .port_ue = -1, .port_scef = -1, .maximum_latency_s = latency_s
+	};
+	static char text[32];
+
+	assert_int_equal(link_t8_ops.send((struct link_dev *)d, &how, (const uint8_t *)"\x40\x01\x00\x05", 4), 0);
+	assert_int_equal(sscanf(strstr(calls->body, "\"maximumLatency\":"), "\"maximumLatency\":%31[0-9]", text), 1);
+	reply(calls, 200, NULL, "");
+	return text;
+}
+
+static void the_network_keeps_what_the_caller_lets_it_keep(void **state)
+{
+	struct t8_dev *d = active_device();
+
+	(void)state;
+	assert_string_equal(latency_of(d, 0), "0");
+	assert_string_equal(latency_of(d, 110), "110");
+	assert_string_equal(latency_of(d, -1), "0");
+	assert_string_equal(latency_of(d, 99999999), "2592000");
+	sc.conf.maximum_latency_s = 3600;
+	assert_string_equal(latency_of(d, 0), "0"); /* the gateway keeps it: never both */
+	assert_string_equal(latency_of(d, 110), "3600");
+	assert_string_equal(latency_of(d, -1), "3600");
+}
+
 static void t8_42_a_308_moves_the_peer_for_good(void **state)
 {
 	struct t8_dev *d = sent();
@@ -547,6 +576,7 @@ int main(void)
 		T(t8_39_what_cannot_be_sent_waits_and_recovers_alone),
 		T(a_unit_that_waited_too_long_has_expired),
 		T(t8_41_a_pause_holds_everything_and_keeps_the_order),
+		T(the_network_keeps_what_the_caller_lets_it_keep),
 		T(t8_42_a_308_moves_the_peer_for_good),
 		T(t8_43_a_lost_answer_is_looked_up_before_anything_is_repeated),
 		T(t8_43_what_the_peer_does_not_have_is_sent_once_more_and_no_more),
