@@ -109,7 +109,9 @@ def sentence(remark):
 
 
 def setting(name, default, remark):
-    shown = "" if default in ('""', '"file:"', "[ ]") or "Required." in " ".join(remark) else f" = {default}"
+    text = " ".join(remark)
+    none = default in ('""', '"file:"', "[ ]") or "Required." in text or "absent:" in text
+    shown = "" if none else f" = {default}"
     return f".TP\n\\fB{escape(name)}\\fR{escape(shown)}\n{escape(sentence(remark))}\n"
 
 

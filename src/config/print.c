@@ -187,7 +187,7 @@ static void print_default(FILE *to, const struct conf_item *it)
 	switch (it->type) {
 	case CONF_TYPE_UINT:
 	case CONF_TYPE_REAL:
-		print_number(to, it, it->number);
+		print_number(to, it, has_default(it) ? it->number : it->least);
 		break;
 	case CONF_TYPE_BOOL:
 		fputs(it->number != 0 ? "true" : "false", to);
