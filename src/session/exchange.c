@@ -443,6 +443,15 @@ static void hold(struct exchange *x, uint64_t now_ms)
 	exchange_free(x);
 }
 
+/* Nobody waits for its answer, and its server has not confirmed it yet: it was taken, so it goes there or its device is told. */
+static bool waits_without_answer(struct exchange *x, uint64_t now_ms)
+{
+	if (x->dir == DOWN || !x->has_no_response || !x->tx.peer)
+		return false;
+	x->deadline_ms = x->started_ms + x->assoc->srv->conf->answer_within_s * 1000;
+	return x->deadline_ms > now_ms;
+}
+
 /* The asker has waited long enough. */
 static void give_up(struct exchange *x)
 {
@@ -481,7 +490,9 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 		arm(x);
 	else if (waits_for_server(x))
 		hold(x, now_ms);
-	else if (x->has_no_response) { /* what answers may be of the class that is not wanted */
+	else if (waits_without_answer(x, now_ms))
+		arm(x);
+	else if (x->has_no_response && !x->tx.peer) { /* what answers may be of the class that is not wanted */
 		exchange_count(x, LINK_RES_FORWARDED);
 		exchange_free(x);
 	} else

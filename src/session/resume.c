@@ -438,6 +438,8 @@ static void resume_up(struct restore *r, struct entry *e)
 		resume_reply(r, e);
 		return;
 	}
+	if (x->has_no_response)
+		x->deadline_ms = x->started_ms + x->assoc->srv->conf->answer_within_s * 1000; /* it may never have left */
 	if (x->deadline_ms <= clock_now_ms() && (x->ask_con || e->left_ms))
 		return; /* its timer ends it: the device is told, the server never sees it */
 	x->kept.left_ms = x->tx.first_ms = e->left_ms;
