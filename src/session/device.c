@@ -134,6 +134,7 @@ void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t tok
 
 	device_send(d, ack, sizeof ack);
 	coap_peer_answered(&d->south, mid, token, token_len, ack, sizeof ack, true);
+	gate_answered(d);
 }
 
 static struct device *device_of_peer(struct coap_peer *p)

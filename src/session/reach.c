@@ -106,12 +106,27 @@ static uint64_t answer_due_ms(const struct exchange *x, uint64_t window_ms)
 	return due < x->started_ms + most ? due : x->started_ms + most;
 }
 
+/* The device waits for the acknowledgement of an answer or notification that is on its way into the journal. */
+static bool is_ack_due(const struct device *d)
+{
+	for (const struct exchange *x = d->down; x; x = x->next)
+		if (x->kept.waiting && x->reply && x->reply->con)
+			return true;
+	for (const struct assoc *a = d->assocs; a; a = a->next)
+		for (const struct note *n = a->notes; n; n = n->next)
+			if (n->kept.waiting && n->ask_con && !n->acked)
+				return true;
+	return false;
+}
+
 uint64_t reach_hold_ms(const struct device *d)
 {
 	uint64_t window = reach_window_ms(d), until = 0;
 
-	if (!d->ups || (window == REACH_ALWAYS && !d->gate.woke))
+	if ((!d->ups && !d->keeping) || (window == REACH_ALWAYS && !d->gate.woke))
 		return 0;
+	if (d->keeping && is_ack_due(d))
+		until = d->gate.contact_ms + ANSWER_WAIT_MS;
 	for (const struct exchange *x = d->up; x; x = x->next) {
 		uint64_t due = answer_due_ms(x, window);
 
