@@ -260,7 +260,8 @@ bool keep_departs(struct assoc *a, struct coap_tx *tx, bool again); /* true: it 
 void keep_stayed(struct assoc *a, struct coap_tx *tx); /* it was not sent after all */
 void keep_renewed(struct coap_tx *tx);                 /* it has another message id: to be marked again */
 void keep_note(struct note *n);         /* then note_leave() */
-void keep_turn(struct note *n);         /* the same for one that is on disk, behind what is on its way there */
+void keep_up_again(struct exchange *x); /* the same for what is on disk since the life before: behind what is on its way there */
+void keep_note_again(struct note *n);
 void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len); /* over; data: what duplicates get */
 void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoever waits is told to try later */
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */

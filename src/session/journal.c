@@ -301,7 +301,7 @@ static void on_note_kept(struct store_wait *w, int err)
 	struct device *d = n->assoc->dev;
 
 	end_wait(d, &n->kept);
-	if (err && !n->acked) {
+	if (err) {
 		coap_peer_unsee(&d->south, n->ask_mid, n->ask, n->ask_len);
 		n->kept.id = 0;
 		give_verdict(&n->kept, LINK_OVERLOAD);
@@ -338,16 +338,6 @@ static void on_note_turn(struct store_wait *w, int err)
 	append_note(n);
 }
 
-void keep_turn(struct note *n)
-{
-	uint8_t buf[1];
-	struct writer w = writer_of(buf, sizeof buf);
-
-	write_u8(&w, RECORD_FORM);
-	n->kept.wait.fn = on_note_kept;
-	append(n->assoc->dev, &n->kept, REC_TURN, &w, true);
-}
-
 void keep_note(struct note *n)
 {
 	struct device *d = n->assoc->dev;
@@ -357,6 +347,53 @@ void keep_note(struct note *n)
 		wait_for_state(d, &n->kept, on_note_turn);
 	else
 		append_note(n);
+}
+
+/* ---- again, after a restart: on disk already ---- */
+
+static void take_turn(struct device *d, struct kept *k, void (*fn)(struct store_wait *w, int err))
+{
+	uint8_t buf[1];
+	struct writer w = writer_of(buf, sizeof buf);
+
+	write_u8(&w, RECORD_FORM);
+	k->wait.fn = fn;
+	append(d, k, REC_TURN, &w, true);
+}
+
+static void on_note_again(struct store_wait *w, int err)
+{
+	struct note *n = container_of(w, struct note, kept.wait);
+
+	(void)err;
+	end_wait(n->assoc->dev, &n->kept);
+	note_leave(n);
+}
+
+static void on_up_again(struct store_wait *w, int err)
+{
+	struct exchange *x = container_of(w, struct exchange, kept.wait);
+
+	(void)err;
+	end_wait(x->dev, &x->kept);
+	if (!x->over)
+		exchange_leave(x);
+}
+
+void keep_note_again(struct note *n)
+{
+	if (n->assoc->dev->keeping)
+		take_turn(n->assoc->dev, &n->kept, on_note_again);
+	else
+		note_leave(n);
+}
+
+void keep_up_again(struct exchange *x)
+{
+	if (x->dev->keeping)
+		take_turn(x->dev, &x->kept, on_up_again);
+	else
+		exchange_leave(x);
 }
 
 /* ---- down ---- */

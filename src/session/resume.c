@@ -443,7 +443,7 @@ static void resume_up(struct restore *r, struct entry *e)
 	if (x->deadline_ms <= clock_now_ms() && (x->ask_con || e->left_ms))
 		return; /* its timer ends it: the device is told, the server never sees it */
 	x->kept.left_ms = x->tx.first_ms = e->left_ms;
-	exchange_leave(x);
+	keep_up_again(x);
 }
 
 static void resume_note(struct restore *r, struct entry *e)
@@ -459,10 +459,7 @@ static void resume_note(struct restore *r, struct entry *e)
 	}
 	n->acked = true; /* a repetition gets it again */
 	n->kept.left_ms = n->tx.first_ms = e->left_ms;
-	if (e->dev->keeping)
-		keep_turn(n);
-	else
-		note_leave(n);
+	keep_note_again(n);
 }
 
 /* An observation that was begun, and not stored with its device. */
