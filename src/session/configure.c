@@ -117,7 +117,7 @@ struct device *device_new(struct sessions *s, const struct device_conf *c, bool 
 		return NULL;
 	d->all = s;
 	d->conf = c;
-	d->profile = &s->profiles[0];
+	d->profile = find_profile(s, c->profile);
 	coap_peer_init(&d->south, &device_peer_ops, &d->profile->params, &s->shared);
 	if (map_add(&s->names, &d->by_name, map_hash(c->head.name, strlen(c->head.name)))) {
 		free(d);
@@ -162,20 +162,24 @@ bool device_renew(struct device *d, const struct device_conf *c, bool stored)
 	return differs;
 }
 
-void device_take(struct device *d)
+void device_take_from(struct device *d, struct device *holder)
 {
-	const struct device_conf *c = d->conf;
-	struct device *holder = c->ep ? sessions_find_ep(d->all, c->ep, strlen(c->ep)) : NULL;
-
 	if (holder && holder != d && holder->ep_learned) /* the record says whose it is */
 		device_forget_ep(holder);
-	d->profile = find_profile(d->all, c->profile);
+	d->profile = find_profile(d->all, d->conf->profile);
 	d->south.params = &d->profile->params;
 	budget_configure(d);
 	if (d->at && d->link->ops->set_mtu)
 		d->link->ops->set_mtu(d->at, (uint32_t)d->profile->conf->mtu);
 	(void)device_index_ep(d);
 	close_assocs(d);
+}
+
+void device_take(struct device *d)
+{
+	const char *ep = d->conf->ep;
+
+	device_take_from(d, ep ? sessions_find_ep(d->all, ep, strlen(ep)) : NULL);
 }
 
 int device_attach(struct device *d)
@@ -195,8 +199,9 @@ int device_attach(struct device *d)
 	}
 	d->at = NULL;
 	d->link = NULL;
-	log_ev(LOG_ERROR, ROOM, "attach.failed", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link),
-	       LF_STR("reason", strerror(-err)));
+	if (err != -EEXIST || !d->stored) /* whoever places a stored one says why it cannot be */
+		log_ev(LOG_ERROR, ROOM, "attach.failed", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link),
+		       LF_STR("reason", strerror(-err)));
 	return err;
 }
 

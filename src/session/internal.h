@@ -290,6 +290,7 @@ struct device *device_holding(const struct sessions *s, const struct device_conf
 struct device *device_new(struct sessions *s, const struct device_conf *c, bool stored); /* not in the table yet; NULL: no memory */
 bool device_renew(struct device *d, const struct device_conf *c, bool stored); /* then take; what changes hands is given back. True: it differs */
 void device_take(struct device *d);       /* profile, endpoint name and servers of its record */
+void device_take_from(struct device *d, struct device *holder); /* the same; holder: who has its endpoint name now, NULL: nobody */
 int device_attach(struct device *d);      /* where its link is open and it is not attached; logged */
 int device_settle(struct device *d);      /* of a stored one: both, or it is overruled, when others hold what its record claims */
 void device_remove(struct device *d, bool gone); /* out of the table, freed; a record of its own too */

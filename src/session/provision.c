@@ -178,31 +178,51 @@ static bool holds_other(const struct device *d, const struct device_conf *c)
 	return d && strcmp(device_name(d), c->head.name) != 0;
 }
 
-/* False with the reason. *by_name: only the name stands against it. */
-static bool record_fits(const struct sessions *s, const struct device_conf *c, bool *by_name, char *why, size_t size)
-{
-	struct reason r = { why, size };
-	const struct device *d = sessions_find(s, c->head.name);
+/* What stands against a record, or for it. */
+struct fit {
+	struct device *same, *ep; /* the device of its name; who has its endpoint name */
+	bool by_name;             /* only the name stands against it */
+	char why[320];
+};
 
-	*why = '\0';
-	*by_name = d && !d->stored;
-	if (*by_name) {
-		snprintf(why, size, "the files have this name: %s:%u", d->conf->head.at.file, d->conf->head.at.line);
+static bool fits_by_itself(const struct sessions *s, const struct device_conf *c, struct fit *f)
+{
+	struct reason r = { f->why, sizeof f->why };
+
+	f->same = sessions_find(s, c->head.name);
+	f->by_name = f->same && !f->same->stored;
+	f->why[0] = '\0';
+	if (f->by_name) {
+		const struct conf_where *at = &f->same->conf->head.at;
+
+		snprintf(f->why, sizeof f->why, "the files have this name: %s:%u", at->file, at->line);
 		return false;
 	}
-	if (device_check(c, &s->lists, first_reason, &r))
-		return false;
-	d = device_holding(s, c);
-	if (holds_other(d, c)) {
-		snprintf(why, size, "its identity is that of device \"%s\"", device_name(d));
-		return false;
-	}
-	d = c->ep ? sessions_find_ep(s, c->ep, strlen(c->ep)) : NULL;
-	if (d && d->conf->ep && holds_other(d, c)) { /* a learned one gives way */
-		snprintf(why, size, "its endpoint name is that of device \"%s\"", device_name(d));
-		return false;
-	}
-	return true;
+	return !device_check(c, &s->lists, first_reason, &r);
+}
+
+static bool fits_by_ep(const struct sessions *s, const struct device_conf *c, struct fit *f)
+{
+	f->ep = c->ep ? sessions_find_ep(s, c->ep, strlen(c->ep)) : NULL;
+	if (!f->ep || !f->ep->conf->ep || !holds_other(f->ep, c)) /* a learned one gives way */
+		return true;
+	snprintf(f->why, sizeof f->why, "its endpoint name is that of device \"%s\"", device_name(f->ep));
+	return false;
+}
+
+static bool fits_by_identity(const struct sessions *s, const struct device_conf *c, struct fit *f)
+{
+	const struct device *d = device_holding(s, c);
+
+	if (!holds_other(d, c))
+		return true;
+	snprintf(f->why, sizeof f->why, "its identity is that of device \"%s\"", device_name(d));
+	return false;
+}
+
+static bool record_fits(const struct sessions *s, const struct device_conf *c, struct fit *f)
+{
+	return fits_by_itself(s, c, f) && fits_by_ep(s, c, f) && fits_by_identity(s, c, f);
 }
 
 /* A new device under a stored record; NULL without memory. */
@@ -221,31 +241,49 @@ static struct device *add_device(struct sessions *s, struct device_conf *c)
 	return d;
 }
 
+/* Under a record that fits but for its identity, which its link knows best. */
+static struct device *place_new(struct sessions *s, struct device_conf *c, struct fit *f)
+{
+	struct device *d = add_device(s, c);
+
+	if (!d) {
+		snprintf(f->why, sizeof f->why, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	if (device_attach(d) == -EEXIST) {
+		(void)fits_by_identity(s, c, f);
+		d->stored = false; /* the record stays the caller's */
+		device_remove(d, false);
+		return NULL;
+	}
+	device_take_from(d, f->ep);
+	return d;
+}
+
+static struct device *place_again(struct device *d, struct device_conf *c, const struct fit *f)
+{
+	(void)device_renew(d, c, true);
+	device_take_from(d, f->ep);
+	(void)device_attach(d);
+	return d;
+}
+
 struct device *record_place(struct sessions *s, struct device_conf *c)
 {
 	struct overruled *before = overruled_find(s, c->head.name);
-	struct device *d = sessions_find(s, c->head.name);
-	bool by_name;
-	char why[320];
+	struct device *d = NULL;
+	struct fit f;
+	bool fits;
 
 	if (before)
 		free(overruled_end(s, before));
-	if (!record_fits(s, c, &by_name, why, sizeof why)) {
-		if (d && d->stored) /* its place was another record's */
-			device_remove(d, true);
-		record_overrule(s, c, by_name, why);
-		return NULL;
-	}
-	if (d)
-		(void)device_renew(d, c, true);
-	else
-		d = add_device(s, c);
-	if (!d) {
-		record_overrule(s, c, false, strerror(ENOMEM));
-		return NULL;
-	}
-	device_take(d);
-	(void)device_attach(d);
+	fits = fits_by_itself(s, c, &f) && fits_by_ep(s, c, &f) && (!f.same || fits_by_identity(s, c, &f));
+	if (fits)
+		d = f.same ? place_again(f.same, c, &f) : place_new(s, c, &f);
+	else if (f.same && f.same->stored) /* its place was another record's */
+		device_remove(f.same, true);
+	if (!d)
+		record_overrule(s, c, f.by_name, f.why);
 	return d;
 }
 
@@ -283,17 +321,16 @@ void records_settle(struct sessions *s)
 
 	for (n = map_next(&s->overruled, &i, NULL); n; n = next) {
 		struct overruled *o = container_of(n, struct overruled, node);
-		bool by_name;
-		char why[320];
+		struct fit f;
 
 		next = map_next(&s->overruled, &i, n);
 		s->unsound -= !o->by_name;
-		if (record_fits(s, o->conf, &by_name, why, sizeof why)) {
+		if (record_fits(s, o->conf, &f)) {
 			o->by_name = true; /* counted already */
 			(void)record_place(s, overruled_end(s, o));
 		} else {
-			o->by_name = by_name;
-			s->unsound += !by_name;
+			o->by_name = f.by_name;
+			s->unsound += !f.by_name;
 		}
 	}
 	records_tell(s);
@@ -456,7 +493,10 @@ size_t sessions_records_from(const struct sessions *s, size_t place, records_eac
 bool sessions_record_overruled(const struct sessions *s, const char *name, char *why, size_t size)
 {
 	const struct overruled *o = overruled_find(s, name);
-	bool by_name;
+	struct fit f;
 
-	return o && !record_fits(s, o->conf, &by_name, why, size);
+	if (!o || record_fits(s, o->conf, &f))
+		return false;
+	snprintf(why, size, "%s", f.why);
+	return true;
 }
