@@ -77,20 +77,24 @@ uint64_t budget_room_at(struct device *d, uint32_t nth)
 	return at;
 }
 
+static int64_t room_of(struct window *w)
+{
+	return (int64_t)w->limit - window_used(w, clock_now_ms());
+}
+
 bool budget_status(const struct device *d, uint32_t *limit, uint64_t *window_s, uint32_t *used)
 {
 	struct budget *b = d->gate.budget;
-	uint64_t now = clock_now_ms();
 	struct window *tight = NULL;
 
 	for (unsigned i = 0; b && i < b->n; i++)
-		if (!tight || b->w[i].limit - window_used(&b->w[i], now) < tight->limit - window_used(tight, now))
+		if (!tight || room_of(&b->w[i]) < room_of(tight))
 			tight = &b->w[i];
 	if (!tight)
 		return false;
 	*limit = tight->limit;
-	*window_s = tight->span_ms / 1000;
-	*used = window_used(tight, now);
+	*window_s = tight->span_s;
+	*used = window_used(tight, clock_now_ms());
 	return true;
 }
 

@@ -17,6 +17,7 @@ void window_set(struct window *w, uint32_t limit, uint32_t span_s)
 	uint32_t span_ms = span_s * 1000, margin = span_ms / 1000;
 
 	w->limit = limit;
+	w->span_s = span_s;
 	w->span_ms = span_ms + 1 + (margin < MARGIN_MAX_MS ? margin : MARGIN_MAX_MS);
 }
 

@@ -19,7 +19,8 @@ struct window {
 	uint32_t *at;     /* owned: ring of times, low 32 bits; grows as it is needed */
 	uint32_t size, head, used;
 	uint32_t limit;   /* 0: none */
-	uint32_t span_ms; /* with its margin */
+	uint32_t span_s;
+	uint32_t span_ms; /* the same with its margin */
 };
 /* limit 1 or more, span_s 1 to WINDOW_SPAN_MAX_S. What is counted already goes on counting, so a window may be set again at any time. */
 void window_set(struct window *w, uint32_t limit, uint32_t span_s);

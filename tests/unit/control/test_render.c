@@ -81,6 +81,30 @@ static void a_device_is_the_session_object(void **state)
 	json_decref(o);
 }
 
+static void a_sleeper_with_a_budget_shows_both(void **state)
+{
+	struct device d = meter();
+	json_t *o, *link, *rate;
+
+	(void)state;
+	d.status.awake_until_wall_ms = 1767312275678;
+	d.status.queue_oldest_s = 340;
+	d.status.rate = true;
+	d.status.rate_limit = 10;
+	d.status.rate_window_s = 360;
+	d.status.rate_used = 3;
+	o = render_device(&d);
+	link = json_object_get(o, "link");
+	rate = json_object_get(link, "rate");
+	assert_string_equal(text(link, "awake_until"), "2026-01-02T00:04:35.678Z");
+	assert_int_equal(number(json_object_get(o, "queue"), "oldest_s"), 340);
+	assert_int_equal(number(rate, "limit"), 10);
+	assert_int_equal(number(rate, "window_s"), 360);
+	assert_int_equal(number(rate, "used"), 3);
+	assert_string_equal(text(rate, "origin"), "profile");
+	json_decref(o);
+}
+
 static void what_has_no_value_is_left_out(void **state)
 {
 	struct device d = { .status = { .name = "new", .link = "sgi", .link_type = "udp" } };
@@ -89,6 +113,9 @@ static void what_has_no_value_is_left_out(void **state)
 	(void)state;
 	assert_null(json_object_get(o, "ep"));
 	assert_null(json_object_get(json_object_get(o, "link"), "last_up"));
+	assert_null(json_object_get(json_object_get(o, "link"), "awake_until"));
+	assert_null(json_object_get(json_object_get(o, "link"), "rate"));
+	assert_null(json_object_get(json_object_get(o, "queue"), "oldest_s"));
 	assert_string_equal(text(o, "state"), "unknown");
 	json_decref(o);
 }
@@ -353,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_is_the_session_object),
+		cmocka_unit_test(a_sleeper_with_a_budget_shows_both),
 		cmocka_unit_test(what_has_no_value_is_left_out),
 		cmocka_unit_test(a_name_that_is_not_utf8_is_shown_with_its_octets),
 		cmocka_unit_test(what_the_link_says_of_a_device_joins_the_link_object),
