@@ -217,6 +217,8 @@ bool block_answered(struct exchange *x, const struct coap_msg *m)
 
 	if (!k) /* of the life before: no answer to a part is one to all of it */
 		return x->dir == DOWN && m->code == COAP_CONTINUE && x->tx.len > device_mtu(x->dev);
+	if (k->waits)
+		return true; /* nothing of it has left: whatever this answers */
 	coap_view(&v, m, false);
 	step = k->whole && !v.refuse ? coap_cut_answered(&k->c, m->code, v.has_block1, v.block1) : COAP_CUT_DONE;
 	if (step == COAP_CUT_STALE && m->type == COAP_ACK)

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "session/internal.h"
+#include "session/block.h"
 
 #define DEVICES 3
 #define SERVERS 2
@@ -28,6 +28,7 @@
 struct ids { /* of what was sent lately */
 	uint16_t mid[KEPT];
 	uint8_t token[KEPT][COAP_TOKEN_MAX], token_len[KEPT];
+	uint32_t block1[KEPT]; /* 0: none */
 	unsigned at, n;
 };
 struct link_dev {
@@ -66,9 +67,12 @@ static struct world {
 
 static void remember(struct ids *ids, const uint8_t *data, size_t len)
 {
+	struct coap_view v;
 	struct coap_msg m;
 
 	assert_int_equal(coap_parse(&m, data, len), 0); /* whatever leaves is sound */
+	coap_view(&v, &m, coap_is_request(m.code));
+	ids->block1[ids->at] = v.has_block1 ? v.block1 : 0;
 	ids->mid[ids->at] = m.mid;
 	ids->token_len[ids->at] = m.token_len;
 	memcpy(ids->token[ids->at], m.token, m.token_len);
@@ -293,9 +297,28 @@ static size_t check_queued(const struct device *d)
 	return sum;
 }
 
+/* Of what goes in blocks: who has the turn is open, who waits will be looked at, all octets are counted. */
+static size_t check_blocks(const struct device *d)
+{
+	const struct transfers *t = d->blocks;
+	size_t held = t ? served_bytes(t) : 0;
+	bool has_turn = false;
+
+	for (const struct exchange *x = d->down; x; x = x->next) {
+		held += x->held;
+		assert_true(!x->over || (!x->cut && !x->held));
+		has_turn |= t && t->now == x;
+		if (x->cut && x->cut->waits)
+			assert_true(t && (t->now || timer_is_set(&t->timer)));
+	}
+	assert_true(!t || !t->now || has_turn);
+	assert_true(held <= BLOCK_DEVICE_MAX);
+	return held;
+}
+
 static void check_all(void)
 {
-	size_t queued = 0, ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0, at = 0;
+	size_t blocks = 0, queued = 0, ups = 0, downs = 0, relations = 0, open_up = 0, open_down = 0, at = 0;
 	const struct device *d;
 
 	while ((d = table_next(w.s, &at))) {
@@ -309,6 +332,7 @@ static void check_all(void)
 		assert_in_range(up, 0, EXCHANGES_MAX + OVER_MAX + 1);
 		check_peer(&d->south, d);
 		queued += check_queued(d);
+		blocks += check_blocks(d);
 		for (const struct assoc *a = d->assocs; a; a = a->next) {
 			check_assoc(a);
 			relations += a->relations_n;
@@ -319,6 +343,7 @@ static void check_all(void)
 		open_down += d->downs;
 	}
 	assert_int_equal(w.s->queue_bytes, queued);
+	assert_int_equal(w.s->block_bytes, blocks);
 	assert_int_equal(w.s->ups.count, ups);
 	assert_int_equal(w.s->downs.count, downs);
 	assert_int_equal(w.s->rel_south.count, relations);
@@ -349,7 +374,7 @@ static void wait_ms(uint64_t ms)
 	turn_to(until);
 }
 
-static void put_request(struct coap_builder *b, uint8_t code)
+static void put_request(struct coap_builder *b, uint8_t code, uint32_t block1)
 {
 	if (random_below(3) == 0)
 		coap_build_uint(b, COAP_OBSERVE, random_below(2));
@@ -364,22 +389,54 @@ static void put_request(struct coap_builder *b, uint8_t code)
 		coap_build_option(b, COAP_URI_PATH, "0", 1);
 		coap_build_option(b, COAP_URI_PATH, "4", 1);
 	}
-	if (random_below(10) == 0)
-		coap_build_uint(b, COAP_BLOCK1, random_below(64));
+	if (block1)
+		coap_build_uint(b, COAP_BLOCK1, block1);
 	if (random_below(6) == 0)
 		coap_build_uint(b, COAP_NO_RESPONSE, random_below(27));
 	if (random_below(20) == 0)
 		coap_build_uint(b, 65002, 1);
 }
 
-static void put_response(struct coap_builder *b)
+/* What a peer that follows a transfer says of the block that it got, or another one. */
+static void put_block1(struct coap_builder *b, uint32_t block1)
+{
+	if (!block1 || random_below(8) == 0)
+		return;
+	if (random_below(6) == 0)
+		block1 = random_below(64);
+	coap_build_uint(b, COAP_BLOCK1, block1);
+}
+
+static void put_response(struct coap_builder *b, uint32_t block1)
 {
 	if (random_below(2))
 		coap_build_uint(b, COAP_OBSERVE, random_below(1000));
 	if (random_below(4) == 0)
 		coap_build_option(b, COAP_LOCATION_PATH, "rd", 2);
+	if (random_below(8) == 0)
+		coap_build_uint(b, COAP_BLOCK2, random_below(64));
+	put_block1(b, block1);
 	if (random_below(20) == 0)
 		coap_build_uint(b, 65003, 1);
+}
+
+/* Mostly short; now and then more than a unit holds. */
+static void put_payload(struct coap_builder *b, size_t len)
+{
+	static const uint8_t body[3000] = "payload";
+
+	coap_build_payload(b, body, len);
+}
+
+static size_t any_length(void)
+{
+	return random_below(8) ? random_below(8) : random_below(3000);
+}
+
+/* 2.31 is what a block that has others behind it is answered with. */
+static uint8_t response_to(uint32_t block1, uint8_t any)
+{
+	return coap_block_more(block1) && random_below(4) ? COAP_CONTINUE : any;
 }
 
 /* A message that a peer might send to who has got what ids say. */
@@ -398,24 +455,29 @@ static size_t make_message(uint8_t *buf, size_t size, const struct ids *ids)
 		break;
 	case 1: /* piggybacked */
 	case 2:
-		coap_build(&b, buf, size, COAP_ACK, responses[random_below(sizeof responses)], ids->mid[i],
+		coap_build(&b, buf, size, COAP_ACK,
+			   response_to(ids->block1[i], responses[random_below(sizeof responses)]), ids->mid[i],
 			   ids->token[i], ids->token_len[i]);
-		put_response(&b);
+		put_response(&b, ids->block1[i]);
+		put_payload(&b, random_below(2) ? any_length() : 0);
 		break;
 	case 3: /* separate, or a notification */
 	case 4:
 		coap_build(&b, buf, size, random_below(2) ? COAP_CON : COAP_NON,
-			   responses[random_below(sizeof responses)], (uint16_t)random_below(200), ids->token[i],
-			   ids->token_len[i]);
-		put_response(&b);
+			   response_to(ids->block1[i], responses[random_below(sizeof responses)]),
+			   (uint16_t)random_below(200), ids->token[i], ids->token_len[i]);
+		put_response(&b, ids->block1[i]);
+		put_payload(&b, random_below(2) ? any_length() : 0);
 		break;
 	default: {
 		uint8_t code = requests[random_below(sizeof requests)];
+		uint32_t block1 = random_below(4) ? 0 : random_below(64);
 
 		coap_build(&b, buf, size, random_below(4) ? COAP_CON : COAP_NON, code, (uint16_t)random_below(100),
 			   token, random_below(3));
-		put_request(&b, code);
-		coap_build_payload(&b, "payload", random_below(8));
+		put_request(&b, code, block1);
+		put_payload(&b,
+			    block1 && coap_block_more(block1) ? coap_block_size(coap_block_szx(block1)) : any_length());
 		break;
 	}
 	}
@@ -453,19 +515,21 @@ static void step_up(void)
 {
 	struct link_dev *d = any_dev();
 	struct link_up up = { .verdict = on_verdict, .arrival_ms = w.now_ms };
-	uint8_t buf[256];
+	uint8_t buf[4000];
 	size_t len = any_message(buf, sizeof buf, &w.down);
 
 	if (!d)
 		return;
 	w.units++;
+	if (len > UNIT_MAX) /* no link gives more */
+		len = UNIT_MAX;
 	session_link_events.uplink(w.s, &up, d->base.dev, buf, random_below(50) ? len : 0);
 }
 
 static void step_north(void)
 {
 	struct north_assoc *a = w.assocs;
-	uint8_t buf[256];
+	uint8_t buf[4000];
 	size_t len = any_message(buf, sizeof buf, &w.north);
 
 	for (unsigned n = random_below(6); a && n && a->next; n--)
@@ -592,6 +656,10 @@ static void begin(uint64_t seed)
 		w.profile.awake_window_s = random_below(20);
 		w.profile.queue_execute = random_below(2);
 	}
+	w.profile.block = (int)(seed % 5) == 0 ? (int)random_below(4) : BLOCK_ASSEMBLE;
+	w.profile.oscore_reblock = random_below(2);
+	if (seed % 4 == 2) /* a narrow link */
+		w.profile.mtu = 64 + random_below(200);
 	if (seed % 2) { /* a budget */
 		w.profile.units_per_window = 1 + random_below(12);
 		w.profile.window_s = 1 + random_below(120);
@@ -605,6 +673,7 @@ static void begin(uint64_t seed)
 							  .answer_within_s = 240,
 							  .hold_s = 3600,
 							  .hold_max = 5,
+							  .block_size = 1024,
 							  .nstart = 1 + i };
 	for (unsigned i = 0; i < DEVICES; i++)
 		w.devices[i] = (struct device_conf){ .head.name = names[i],
