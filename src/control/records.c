@@ -8,86 +8,16 @@
 #include <string.h>
 
 #include "control/inside.h"
+#include "control/record_json.h"
 #include "control/render.h"
 #include "control/verbs.h"
 #include "session/provision.h"
 #include "session/session.h"
 
 enum {
-	PAIRS_MOST = 256,  /* values of one record, entries of lists counted */
 	CHECK_STEP = 2000, /* records held against the devices in one request */
 	EXPORT_PAGE = 500,
 };
-
-/* ---- a record as JSON, both ways ---- */
-
-struct pairs {
-	struct conf_pair v[PAIRS_MOST];
-	char numbers[PAIRS_MOST][40];
-	size_t n;
-};
-
-static bool add_value(struct pairs *p, const char *key, const json_t *value, bool entry)
-{
-	const char *text = json_string_value(value);
-	char *number = p->n < PAIRS_MOST ? p->numbers[p->n] : NULL;
-
-	if (!number)
-		return false;
-	if (json_is_integer(value))
-		snprintf(number, sizeof *p->numbers, "%lld", (long long)json_integer_value(value));
-	else if (json_is_real(value))
-		snprintf(number, sizeof *p->numbers, "%.17g", json_real_value(value));
-	else if (json_is_boolean(value))
-		snprintf(number, sizeof *p->numbers, "%s", json_is_true(value) ? "true" : "false");
-	else if (!text)
-		return false;
-	p->v[p->n++] = (struct conf_pair){ key, text ? text : number, entry };
-	return true;
-}
-
-/* Texts are borrowed from the object. False: a value that no key takes, or too many. */
-static bool pairs_of(struct pairs *p, json_t *object)
-{
-	const char *key;
-	json_t *value, *entry;
-	size_t i;
-
-	p->n = 0;
-	json_object_foreach(object, key, value)
-	{
-		if (json_is_null(value))
-			continue;
-		if (!json_is_array(value) && !add_value(p, key, value, false))
-			return false;
-		json_array_foreach(value, i, entry) if (!add_value(p, key, entry, true)) return false;
-	}
-	return true;
-}
-
-static void set_pair(void *arg, const struct conf_pair *p, bool list)
-{
-	json_t *o = arg, *entries = json_object_get(o, p->key);
-
-	if (!list) {
-		json_object_set_new(o, p->key, json_string(p->value));
-		return;
-	}
-	if (!entries) {
-		entries = json_array();
-		json_object_set_new(o, p->key, entries);
-	}
-	json_array_append_new(entries, json_string(p->value));
-}
-
-static json_t *record_of(const struct device_conf *c)
-{
-	json_t *o = json_pack("{s:s}", "name", c->head.name);
-
-	if (o)
-		conf_record_each(device_items, c, set_pair, o);
-	return o;
-}
 
 /* ---- answers ---- */
 
@@ -201,11 +131,11 @@ static int take_record(struct records *r, const json_t *entry, json_t *faults)
 {
 	json_t *object = json_array_get(entry, 1);
 	const unsigned line = (unsigned)json_integer_value(json_array_get(entry, 0));
-	struct pairs p;
+	struct record_pairs p;
 
 	if (!json_is_object(object))
 		return -EBADMSG;
-	if (pairs_of(&p, object))
+	if (record_pairs(&p, object))
 		return import_add(r->import, line, p.v, p.n, add_fault, faults);
 	import_fault(r->import, line,
 		     "a value is neither text, number, true, false nor a list of these, or there are too many",
@@ -355,7 +285,7 @@ static bool add_record(void *arg, const struct device_conf *c)
 
 	if (json_array_size(p->list) == p->limit)
 		return false;
-	p->failed = json_array_append_new(p->list, record_of(c)) != 0;
+	p->failed = json_array_append_new(p->list, record_object(c)) != 0;
 	return !p->failed;
 }
 

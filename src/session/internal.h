@@ -283,7 +283,7 @@ void table_remove(struct sessions *s, struct device *d);
 void table_shrink(struct sessions *s); /* keeps no spare room */
 struct device *table_next(const struct sessions *s, size_t *i); /* start with *i = 0; NULL at the end */
 
-/* ---- configure.c ---- */
+/* ---- place.c ---- */
 struct link *sessions_link(const struct sessions *s, const char *name); /* NULL: not open */
 struct link_identity device_identity(const struct device_conf *c);
 struct device *device_holding(const struct sessions *s, const struct device_conf *c); /* whose the identity is on an open link */
@@ -292,19 +292,23 @@ bool device_renew(struct device *d, const struct device_conf *c, bool stored); /
 void device_take(struct device *d);       /* profile, endpoint name and servers of its record */
 void device_take_from(struct device *d, struct device *holder); /* the same; holder: who has its endpoint name now, NULL: nobody */
 int device_attach(struct device *d);      /* where its link is open and it is not attached; logged */
-int device_settle(struct device *d);      /* of a stored one: both, or it is overruled, when others hold what its record claims */
 void device_remove(struct device *d, bool gone); /* out of the table, freed; a record of its own too */
 
-/* ---- provision.c ---- */
+/* ---- configure.c ---- */
+int device_settle(struct device *d);      /* of a stored one: both, or it is overruled, when others hold what its record claims */
+
+/* ---- record.c, provision.c ---- */
 char *record_text(const struct device_conf *c, size_t *len); /* as it is stored; NULL: too large (*len set) or no memory (*len 0) */
 struct device *record_place(struct sessions *s, struct device_conf *c); /* taken; NULL: it is overruled, logged */
 void record_overrule(struct sessions *s, struct device_conf *c, bool by_name, const char *why); /* taken */
+bool overruled_has(const struct sessions *s, const char *name);
+void overruled_drop(struct sessions *s, const char *name); /* there may be none */
 struct device_conf *record_sound_again(struct sessions *s, const char *name); /* a stored one that fits again, when a file gives the name up */
 void records_settle(struct sessions *s); /* after a configuration was taken over: overruled ones are tried again */
 void records_tell(struct sessions *s);   /* the alarm about those that do not fit, when their number has changed */
 void records_free(struct sessions *s);
 
-/* ---- import.c ---- */
+/* ---- import.c, import_commit.c ---- */
 bool import_has(const struct import *im, const struct device_conf *c); /* name, identity or ep of one in it */
 bool import_is_committed(const struct import *im); /* its records are on their way to be devices; NULL is fine */
 void import_stale(struct import *im); /* the configuration has changed; NULL is fine */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provision.c - stored device records: as text, among the devices, and aside
+/* provision.c - stored device records: among the devices, and aside
  *
  * A record that is in effect belongs to its device and costs nothing beside it. One that the files overrule, or that no
  * longer fits the configuration, waits in a map of its own until it can be in effect again.
@@ -11,97 +11,8 @@
 
 #include "session/internal.h"
 
-#define FORM "1\n" /* first line of a stored record: the version of its form */
-#define PAIRS_MAX 1024
 #define OVERRULED_PLACE ((size_t)1 << 40) /* from here on the map of those aside is meant */
 #define LOG_EVERY_MS 1000
-
-/* ---- as text: a line per value, lists entry by entry ---- */
-
-struct text {
-	char *buf;
-	size_t len;
-};
-
-static void put(struct text *t, const char *s, size_t len)
-{
-	if (t->len + len <= RECORD_TEXT_MOST)
-		memcpy(t->buf + t->len, s, len);
-	t->len += len;
-}
-
-static void put_pair(void *arg, const struct conf_pair *p, bool list)
-{
-	(void)list;
-	put(arg, p->key, strlen(p->key));
-	put(arg, "=", 1);
-	put(arg, p->value, strlen(p->value));
-	put(arg, "\n", 1);
-}
-
-char *record_text(const struct device_conf *c, size_t *len)
-{
-	char buf[RECORD_TEXT_MOST], *text;
-	struct text t = { buf, 0 };
-
-	put(&t, FORM, strlen(FORM));
-	conf_record_each(device_items, c, put_pair, &t);
-	*len = t.len;
-	if (t.len > sizeof buf)
-		return NULL;
-	text = malloc(t.len);
-	if (text)
-		memcpy(text, buf, t.len);
-	else
-		*len = 0;
-	return text;
-}
-
-static void log_pair_fault(void *arg, const char *text)
-{
-	log_ev(LOG_ERROR, ROOM, "record.fault", LF_STR("dev", arg), LF_STR("reason", text));
-}
-
-/* Cuts the lines of text into pairs; buf is text's place from now on. 0 for what is none of ours. */
-static size_t split(struct conf_pair *v, char *buf, size_t len)
-{
-	size_t n = 0;
-
-	if (len < strlen(FORM) || memcmp(buf, FORM, strlen(FORM)) != 0 || memchr(buf, '\0', len))
-		return 0;
-	for (char *at = buf + strlen(FORM), *end = buf + len; at < end;) {
-		char *stop = memchr(at, '\n', (size_t)(end - at)),
-		     *value = stop ? memchr(at, '=', (size_t)(stop - at)) : NULL;
-
-		if (!value || n == PAIRS_MAX)
-			return 0;
-		*stop = *value = '\0';
-		v[n++] = (struct conf_pair){ at, value + 1, true };
-		at = stop + 1;
-	}
-	return n;
-}
-
-static int record_read(struct device_conf **out, const char *name, const void *data, size_t len)
-{
-	struct conf_pair v[PAIRS_MAX + 1];
-	char buf[RECORD_TEXT_MOST];
-	void *c = NULL;
-	size_t n;
-	int err;
-
-	if (len > sizeof buf)
-		return -EBADMSG;
-	memcpy(buf, data, len);
-	n = split(v, buf, len);
-	if (!n)
-		return -EBADMSG;
-	v[n++] = (struct conf_pair){ "name", name, false };
-	err = conf_record_new(&c, device_items, sizeof(struct device_conf), v, n, log_pair_fault,
-			      (void *)(uintptr_t)name);
-	*out = c;
-	return err;
-}
 
 /* ---- aside ---- */
 
@@ -128,6 +39,11 @@ static struct overruled *overruled_find(const struct sessions *s, const char *na
 	return n ? container_of(n, struct overruled, node) : NULL;
 }
 
+bool overruled_has(const struct sessions *s, const char *name)
+{
+	return overruled_find(s, name) != NULL;
+}
+
 /* Out of the map; the record is the caller's. */
 static struct device_conf *overruled_end(struct sessions *s, struct overruled *o)
 {
@@ -137,6 +53,14 @@ static struct device_conf *overruled_end(struct sessions *s, struct overruled *o
 	s->unsound -= !o->by_name;
 	free(o);
 	return c;
+}
+
+void overruled_drop(struct sessions *s, const char *name)
+{
+	struct overruled *o = overruled_find(s, name);
+
+	if (o)
+		free(overruled_end(s, o));
 }
 
 void record_overrule(struct sessions *s, struct device_conf *c, bool by_name, const char *why)
@@ -270,13 +194,11 @@ static struct device *place_again(struct device *d, struct device_conf *c, const
 
 struct device *record_place(struct sessions *s, struct device_conf *c)
 {
-	struct overruled *before = overruled_find(s, c->head.name);
 	struct device *d = NULL;
 	struct fit f;
 	bool fits;
 
-	if (before)
-		free(overruled_end(s, before));
+	overruled_drop(s, c->head.name); /* the one before it */
 	fits = fits_by_itself(s, c, &f) && fits_by_ep(s, c, &f) && (!f.same || fits_by_identity(s, c, &f));
 	if (fits)
 		d = f.same ? place_again(f.same, c, &f) : place_new(s, c, &f);
@@ -346,125 +268,6 @@ void records_free(struct sessions *s)
 		i = 0;
 	}
 	map_fini(&s->overruled);
-}
-
-/* ---- at the start ---- */
-
-struct restoring {
-	struct sessions *s;
-	size_t n, faulty;
-};
-
-static int on_record(void *arg, const void *key, size_t key_len, const void *data, size_t len)
-{
-	struct restoring *r = arg;
-	struct device_conf *c;
-	char name[256];
-	int err = -EBADMSG;
-
-	if (key_len < sizeof name) {
-		memcpy(name, key, key_len);
-		name[key_len] = '\0';
-		err = record_read(&c, name, data, len);
-	}
-	if (err == -ENOMEM)
-		return err;
-	if (err) {
-		log_ev(LOG_ERROR, ROOM, "record.damaged", LF_BYTES("dev", key, key_len));
-		r->faulty++;
-		return 0;
-	}
-	r->n++;
-	(void)record_place(r->s, c);
-	return 0;
-}
-
-int sessions_restore_records(struct sessions *s)
-{
-	struct restoring r = { s, 0, 0 };
-	int err = s->env.store ? store_each(s->env.store, STORE_DEVICE, on_record, &r) : 0;
-
-	table_shrink(s);
-	records_tell(s);
-	if (r.n || r.faulty)
-		log_ev(LOG_INFO, ROOM, "records.restored", LF_UINT("records", r.n),
-		       LF_UINT("overruled", s->overruled.count), LF_UINT("faulty", r.faulty));
-	return err;
-}
-
-/* ---- removing ---- */
-
-struct removal {
-	struct store_wait wait;
-	struct timer timer; /* where nothing is stored */
-	struct sessions *all;
-	removal_fn *fn;
-	void *arg;
-};
-
-static void removal_end(struct removal *r, int err)
-{
-	removal_fn *fn = r->fn;
-	void *arg = r->arg;
-
-	free(r);
-	fn(arg, err);
-}
-
-static void on_removed(struct store_wait *w, int err)
-{
-	removal_end(container_of(w, struct removal, wait), err);
-}
-
-static void on_removed_without_store(struct timer *t, uint64_t now_ms)
-{
-	(void)now_ms;
-	removal_end(container_of(t, struct removal, timer), 0);
-}
-
-void removal_forget(struct removal *r)
-{
-	if (!r)
-		return;
-	if (r->all->env.store)
-		store_forget(r->all->env.store, &r->wait);
-	timer_cancel(r->all->env.timers, &r->timer);
-	free(r);
-}
-
-/* The device at once, the record when the store comes to it. */
-static void remove_now(struct sessions *s, const char *name, struct device *d, struct overruled *o)
-{
-	if (s->env.store)
-		store_delete(s->env.store, STORE_DEVICE, name, strlen(name));
-	if (o)
-		free(overruled_end(s, o));
-	if (d && d->stored)
-		device_remove(d, true);
-	records_tell(s);
-}
-
-int sessions_remove_record(struct sessions *s, const char *name, struct removal **out, removal_fn *fn, void *arg)
-{
-	struct overruled *o = overruled_find(s, name);
-	struct device *d = sessions_find(s, name);
-	struct removal *r;
-
-	if (!o && (!d || !d->stored))
-		return d ? -EPERM : -ENOENT;
-	if (import_is_committed(s->import))
-		return -EBUSY;
-	r = calloc(1, sizeof *r);
-	if (!r)
-		return -ENOMEM;
-	*r = (struct removal){ .wait.fn = on_removed, .all = s, .fn = fn, .arg = arg };
-	remove_now(s, name, d, o);
-	if (s->env.store)
-		store_flush(s->env.store, &r->wait);
-	else
-		timer_set(s->env.timers, &r->timer, clock_now_ms(), on_removed_without_store);
-	*out = r;
-	return 0;
 }
 
 /* ---- for people ---- */
