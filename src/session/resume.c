@@ -328,11 +328,11 @@ static struct coap_peer *asker_of(const struct entry *e)
 static void see_answer(struct restore *r, const struct entry *e)
 {
 	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(e->answer_mid >> 8), (uint8_t)e->answer_mid };
-	struct coap_peer *p = e->dir == UP ? &e->assoc->peer : &e->dev->south;
 
-	if (e->answered && e->x)
-		coap_peer_restore_seen(p, e->answer_mid, e->x->out, e->x->out_len, e->answer_con,
-				       past_of(r, r->record_wall_ms), ack, e->answer_con ? sizeof ack : 0, true);
+	if (e->answered && e->x) /* else its device or server may be gone */
+		coap_peer_restore_seen(e->dir == UP ? &e->assoc->peer : &e->dev->south, e->answer_mid, e->x->out,
+				       e->x->out_len, e->answer_con, past_of(r, r->record_wall_ms), ack,
+				       e->answer_con ? sizeof ack : 0, true);
 }
 
 /* What the device was told: in the last record when it went with the ACK, else in the reply. */
@@ -439,7 +439,8 @@ static void resume_up(struct restore *r, struct entry *e)
 		return;
 	}
 	if (x->has_no_response)
-		x->deadline_ms = x->started_ms + x->assoc->srv->conf->answer_within_s * 1000; /* it may never have left */
+		x->deadline_ms = x->started_ms +
+			x->assoc->srv->conf->answer_within_s * 1000; /* it may never have left */
 	if (x->deadline_ms <= clock_now_ms() && (x->ask_con || e->left_ms))
 		return; /* its timer ends it: the device is told, the server never sees it */
 	x->kept.left_ms = x->tx.first_ms = e->left_ms;
