@@ -11,8 +11,7 @@
 #include "session/internal.h"
 
 #define BLOCK_ANSWER_OVERHEAD 40  /* octets that an answer has beside its block, as a rule */
-#define BLOCK_BODY_MAX 16384      /* octets of one body at hand */
-#define BLOCK_DEVICE_MAX 32768    /* the same of all bodies of a device .. */
+#define BLOCK_DEVICE_MAX 32768    /* octets of all bodies of a device that are at hand .. */
 #define BLOCK_ALL_MAX (32u << 20) /* .. and of all devices */
 
 struct cut {

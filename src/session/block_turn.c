@@ -140,6 +140,8 @@ void turn_take(struct transfers *t, struct exchange *x)
 	x->cut->waits = true;
 	if (may_go(t, x))
 		begin(t, x);
+	else
+		keep_queued(x);
 }
 
 /* ---- ends ---- */

@@ -28,6 +28,7 @@
 
 #define UNIT_MAX 1600            /* octets of one unit in either direction, the NB-IoT ceiling */
 #define MESSAGE_MAX 4096         /* octets of one message from a server: more than any link takes, enough to answer 4.13 to */
+#define BLOCK_BODY_MAX 16384     /* octets of one body that is cut into blocks, or kept to be fetched in blocks */
 #define NORTH_ACK_MS 1000        /* an empty ACK leaves for a server when there is no answer after this */
 #define EXCHANGES_MAX 64         /* open at once in each direction of one device */
 #define RELATIONS_MAX 64         /* observations of one association */
