@@ -448,6 +448,7 @@ void device_free(struct device *d, bool gone)
 		assoc_close(a);
 	}
 	block_free(d);
+	fresh_end(d);
 	device_detach(d, gone);
 	device_forget_ep(d);
 	coap_peer_fini(&d->south);

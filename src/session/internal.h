@@ -200,6 +200,7 @@ struct device {
 	uint16_t too_big;         /* octets that the alarm device.too_big names; 0: it is not raised */
 	bool has_ep;              /* by_ep is in the map */
 	bool stored;              /* its record is none of the files: conf is its own */
+	bool fresh;               /* made by a rule, and its record is on its way to the disk */
 	bool barred, asleep, heard;
 	bool dirty;               /* in the list of those to be saved */
 	bool keep;                /* mark of a reload */
@@ -223,6 +224,7 @@ struct sessions {
 	size_t links_n;
 	uint64_t rule_us;                 /* when the next device may be made by a rule, were there no burst */
 	struct log_limit overrule_limit, rule_limit;
+	struct fresh *fresh;              /* devices that are fresh, few */
 	struct server *servers;
 	struct profile *profiles;
 	size_t profiles_n;
@@ -317,6 +319,11 @@ void import_end(struct import *im);   /* sessions end; NULL is fine */
 
 /* ---- rule.c ---- */
 struct device *rule_provision(struct sessions *s, struct link *l, const struct link_identity *id);
+
+/* ---- fresh.c ---- */
+void fresh_begin(struct device *d); /* its record was handed to the store */
+void fresh_hold(struct device *d, struct link_up *up, const uint8_t *data, size_t len); /* a unit of a fresh one: later, or told to come again */
+void fresh_end(struct device *d);   /* the device goes; it need not be fresh */
 
 /* ---- status.c ---- */
 enum device_state device_state(const struct device *d);

@@ -187,23 +187,42 @@ static bool is_free(struct sessions *s, const struct device_conf *c, struct refu
 	return false;
 }
 
-/* Into the store and among the devices; c is taken. */
+/* Among the devices and into the store; c is taken. NULL: it cannot be now. */
 static struct device *keep(struct sessions *s, struct device_conf *c)
 {
-	size_t len;
-	char *text = s->env.store ? record_text(c, &len) : NULL;
-	struct device *d;
+	size_t len = 0;
+	char *text = record_text(c, &len);
+	struct device *d = text ? record_place(s, c) : NULL;
 
-	if (text)
-		store_put(s->env.store, STORE_DEVICE, c->head.name, strlen(c->head.name), text, len);
+	if (!text)
+		free(c);
+	if (d && !d->at) {
+		device_remove(d, true);
+		d = NULL;
+	}
+	if (d && s->env.store)
+		store_put(s->env.store, STORE_DEVICE, device_name(d), strlen(device_name(d)), text, len);
+	if (d && keeps(d))
+		fresh_begin(d);
 	free(text);
-	d = record_place(s, c);
-	if (!d)
+	return d;
+}
+
+static struct device *make_device(struct sessions *s, struct link *l, const struct link_identity *id,
+				  struct device_conf *c)
+{
+	struct device *d = keep(s, c);
+
+	if (!d) {
+		overruled_drop(s, id->text); /* nobody has stored it */
+		count(s, C_RULE_LATER);
+		l->unknown_later = true;
 		return NULL;
+	}
 	count(s, C_RULE_MADE);
 	log_ev(LOG_INFO, ROOM, "device.provisioned", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link),
 	       LF_STR("ep", d->conf->ep));
-	return d->at ? d : NULL;
+	return d;
 }
 
 struct device *rule_provision(struct sessions *s, struct link *l, const struct link_identity *id)
@@ -230,7 +249,7 @@ struct device *rule_provision(struct sessions *s, struct link *l, const struct l
 		count(s, C_RULE_LATER);
 		l->unknown_later = true;
 	} else {
-		return keep(s, c);
+		return make_device(s, l, id, c);
 	}
 	free(c);
 	return NULL;

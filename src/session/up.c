@@ -304,6 +304,10 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 	struct link *l = d->link;
 	enum link_result res;
 
+	if (d->fresh) {
+		fresh_hold(d, up, data, len);
+		return;
+	}
 	if (s->open_up + s->open_down >= s->env.exchanges_max && is_request(data, len)) {
 		link_verdict(up, LINK_OVERLOAD);
 		link_count(l, LINK_RES_DROPPED);

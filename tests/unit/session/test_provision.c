@@ -872,6 +872,80 @@ static void a_rule_takes_nothing_that_is_somebody_s(void **state)
 	assert_int_equal(fake_rows(&w.store, STORE_DEVICE), 1);
 }
 
+static struct heard { /* a unit, and what was said to it */
+	struct link_up up;
+	int verdict; /* -1: nothing yet */
+} heard[16];
+
+static void on_verdict(struct link_up *up, enum link_verdict v)
+{
+	container_of(up, struct heard, up)->verdict = (int)v;
+}
+
+static void hear(unsigned i, struct device *d)
+{
+	static const uint8_t ping[] = { 0x40, 0, 0, 7 };
+
+	heard[i] = (struct heard){ { on_verdict, w.now_ms, -1, -1 }, -1 };
+	session_link_events.uplink(w.s, &heard[i].up, d, ping, sizeof ping);
+}
+
+static struct device *contact_of_journalled(void)
+{
+	struct device *d;
+
+	w.op.conf.journal = true;
+	rule("op", "*", NULL);
+	reload();
+	d = contact(&w.op, "m1@x");
+	assert_non_null(d);
+	return d;
+}
+
+static void the_first_units_wait_until_the_record_is_on_disk(void **state)
+{
+	struct device *d = contact_of_journalled();
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		hear(i, d);
+	assert_int_equal(heard[0].verdict, -1);
+	assert_int_equal(heard[8].verdict, LINK_OVERLOAD); /* there is a bound */
+	assert_int_equal(d->units_up, 0);
+	fake_store_commit(&w.store, 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(heard[i].verdict, LINK_TAKEN);
+	assert_int_equal(d->units_up, 8);
+	hear(9, d);
+	assert_int_equal(heard[9].verdict, LINK_TAKEN); /* from now on at once */
+}
+
+static void a_record_that_cannot_be_stored_makes_no_device(void **state)
+{
+	struct device *d = contact_of_journalled();
+
+	(void)state;
+	hear(0, d);
+	fake_store_commit(&w.store, -EIO);
+	assert_int_equal(heard[0].verdict, LINK_OVERLOAD);
+	assert_null(device("m1@x"));
+	assert_int_equal(w.op.gone, 1);
+}
+
+static void a_fresh_device_may_go_at_any_time(void **state)
+{
+	struct device *d = contact_of_journalled();
+	struct removal *r;
+
+	(void)state;
+	hear(0, d);
+	assert_int_equal(sessions_remove_record(w.s, "m1@x", &r, on_done, NULL), 0);
+	assert_int_equal(heard[0].verdict, LINK_OVERLOAD);
+	fake_store_commit(&w.store, 0);
+	d = contact(&w.op, "m1@x");
+	hear(1, d); /* and the end comes */
+}
+
 /* ---- at random ---- */
 
 static void check_tables(void)
@@ -991,6 +1065,9 @@ int main(void)
 		T(the_first_rule_that_matches_makes_a_device),
 		T(a_flood_of_identities_makes_devices_at_a_bounded_rate),
 		T(a_rule_takes_nothing_that_is_somebody_s),
+		T(the_first_units_wait_until_the_record_is_on_disk),
+		T(a_record_that_cannot_be_stored_makes_no_device),
+		T(a_fresh_device_may_go_at_any_time),
 		T(tables_agree_whatever_happens),
 	};
 
