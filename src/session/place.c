@@ -142,6 +142,7 @@ void device_take_from(struct device *d, struct device *holder)
 		d->link->ops->set_mtu(d->at, (uint32_t)d->profile->conf->mtu);
 	(void)device_index_ep(d);
 	close_assocs(d);
+	gate_flush(d); /* another window or budget may let go what waits */
 }
 
 void device_take(struct device *d)
