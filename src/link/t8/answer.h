@@ -3,7 +3,6 @@
 #ifndef NIDDGW_LINK_T8_ANSWER_H
 #define NIDDGW_LINK_T8_ANSWER_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

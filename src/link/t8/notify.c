@@ -8,7 +8,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
-#include "link/t8/json.h"
+#include "link/t8/scan.h"
 
 const char *const t8_note_names[T8_NOTE_COUNT] = { "test", "group", "delivery", "uplink", "status", "ports" };
 
@@ -27,51 +27,51 @@ static const struct {
 	{ T8_NOTE_TEST, "subscription", NULL },
 };
 
-static int classify(const json_t *j, const char **link)
+static int classify(const struct t8_doc *d, const struct t8_value **link, const char **name)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		if (kinds[i].link && !json_object_get(j, kinds[i].link))
+		*link = kinds[i].link ? t8_member(d, d->v, kinds[i].link) : NULL;
+		*name = kinds[i].link;
+		if (kinds[i].link && !*link)
 			continue;
-		if (kinds[i].also && !json_object_get(j, kinds[i].also))
-			continue;
-		*link = kinds[i].link;
-		return (int)kinds[i].kind;
+		if (!kinds[i].also || t8_member(d, d->v, kinds[i].also))
+			return (int)kinds[i].kind;
 	}
 	return -EBADMSG;
 }
 
-static int read_port(int16_t *out, const json_t *ports, const char *key)
+static int read_port(int16_t *out, const struct t8_doc *d, const struct t8_value *ports, const char *key)
 {
-	const json_t *v = json_object_get(ports, key);
+	int64_t port;
 
-	if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > 15)
-		return -EBADMSG; /* TS 24.250: four bits */
-	*out = (int16_t)json_integer_value(v);
+	if (!t8_integer(d, t8_member(d, ports, key), 0, 15, &port)) /* TS 24.250: four bits */
+		return -EBADMSG;
+	*out = (int16_t)port;
 	return 0;
 }
 
-static int read_ports(struct t8_note *n, const json_t *j, const char **fault)
+static int read_ports(struct t8_note *n, const struct t8_doc *d, const char **fault)
 {
-	const json_t *ports = json_object_get(j, "rdsPort");
+	const struct t8_value *ports = t8_member(d, d->v, "rdsPort");
 
-	if (!ports || json_is_null(ports))
+	if (!ports || t8_is(ports, T8_NULL))
 		return 0;
 	*fault = "/rdsPort";
-	if (read_port(&n->port_ue, ports, "portUE") || read_port(&n->port_scef, ports, "portSCEF"))
+	if (read_port(&n->port_ue, d, ports, "portUE") || read_port(&n->port_scef, d, ports, "portSCEF"))
 		return -EBADMSG;
 	return 0;
 }
 
-static int read_ids(struct t8_note *n, const json_t *j, const char **fault)
+static int read_ids(struct t8_note *n, const struct t8_doc *d, const char **fault)
 {
 	char raw[64];
-	int err = t8_json_copy(n->external_id, sizeof n->external_id, j, "externalId");
+	int err = t8_text(d, t8_member(d, d->v, "externalId"), n->external_id, sizeof n->external_id);
 
 	*fault = "/externalId";
 	if (err && err != -ENOENT)
 		return -EBADMSG;
 	*fault = "/msisdn";
-	err = t8_json_copy(raw, sizeof raw, j, "msisdn");
+	err = t8_text(d, t8_member(d, d->v, "msisdn"), raw, sizeof raw);
 	if (err == -ENOENT)
 		return 0;
 	return err || t8_msisdn(n->msisdn, sizeof n->msisdn, raw) ? -EBADMSG : 0;
@@ -88,81 +88,100 @@ static size_t tidy(char *out, const char *text, size_t len)
 	return n;
 }
 
-static int read_data(struct t8_note *n, const json_t *j, bool lenient, const char **fault)
+/* With escapes, or in a form that only a lenient reader takes: from a copy. */
+static long decode_copy(struct t8_note *n, const struct t8_doc *d, const struct t8_value *v, bool lenient)
 {
-	const json_t *v = json_object_get(j, "data");
-	const char *text = json_string_value(v);
-	size_t len = json_string_length(v);
+	size_t size = (size_t)v->len + 1; /* an escape is longer than what it stands for */
+	char *copy = malloc(size);
 	long got;
 
-	*fault = "/data";
-	if (!text)
-		return -EBADMSG;
-	got = base64_decode(n->data, sizeof n->data, text, len);
-	if (got == -EBADMSG && lenient && len) {
-		char *copy = malloc(len);
+	if (!copy)
+		return -ENOMEM;
+	t8_text(d, v, copy, size);
+	got = base64_decode(n->data, sizeof n->data, copy, strlen(copy));
+	if (got == -EBADMSG && lenient)
+		got = base64_decode(n->data, sizeof n->data, copy, tidy(copy, copy, strlen(copy)));
+	free(copy);
+	return got;
+}
 
-		if (!copy)
-			return -ENOMEM;
-		got = base64_decode(n->data, sizeof n->data, copy, tidy(copy, text, len));
-		free(copy);
-	}
+static int read_data(struct t8_note *n, const struct t8_doc *d, bool lenient, const char **fault)
+{
+	const struct t8_value *v = t8_member(d, d->v, "data");
+	const char *text;
+	long got = -EBADMSG;
+
+	*fault = "/data";
+	if (!t8_is(v, T8_STRING))
+		return -EBADMSG;
+	text = t8_text_in_place(d, v);
+	if (text)
+		got = base64_decode(n->data, sizeof n->data, text, v->len);
+	if (got == -EBADMSG && (!text || lenient))
+		got = decode_copy(n, d, v, lenient);
 	if (got < 0)
 		return (int)got;
 	n->len = (size_t)got;
 	return 0;
 }
 
-static int read_status(struct t8_note *n, const json_t *j, const char **fault)
+static int read_status(struct t8_note *n, const struct t8_doc *d, const char **fault)
 {
-	bool delivery = n->kind == T8_NOTE_DELIVERY;
-	const char *key = delivery && json_object_get(j, "deliveryStatus") ? "deliveryStatus" : "status";
-	const char *when = t8_json_text(j, "requestedRetransmissionTime");
+	const struct t8_value *v = n->kind == T8_NOTE_DELIVERY ? t8_member(d, d->v, "deliveryStatus") : NULL;
+	char when[64];
 
-	*fault = !strcmp(key, "status") ? "/status" : "/deliveryStatus";
-	if (t8_json_copy(n->status, sizeof n->status, j, key) || !*n->status)
+	*fault = v ? "/deliveryStatus" : "/status";
+	if (!v)
+		v = t8_member(d, d->v, "status");
+	if (t8_text(d, v, n->status, sizeof n->status) || !*n->status)
 		return -EBADMSG;
-	n->has_retry = when && !clock_parse(when, &n->retry_wall_ms);
+	n->has_retry = !t8_text(d, t8_member(d, d->v, "requestedRetransmissionTime"), when, sizeof when) &&
+		!clock_parse(when, &n->retry_wall_ms);
 	return 0;
 }
 
-static int read_members(struct t8_note *n, const json_t *j, const char *scs, bool lenient, const char **fault)
+static const char *fault_of_link(const struct t8_note *n)
 {
-	const char *link = NULL;
-	int kind = classify(j, &link), err;
+	return n->kind == T8_NOTE_TEST        ? "/subscription"
+		: n->kind <= T8_NOTE_DELIVERY ? "/niddDownlinkDataTransfer"
+					      : "/niddConfiguration";
+}
+
+static int read_members(struct t8_note *n, const struct t8_doc *d, const char *scs, bool lenient, const char **fault)
+{
+	const struct t8_value *link;
+	const char *name;
+	char text[T8_LINK_MAX];
+	int kind = classify(d, &link, &name), err;
 
 	*fault = "";
 	if (kind < 0)
 		return kind;
 	n->kind = (enum t8_note_kind)kind;
 	if (link) {
-		const char *text = t8_json_text(j, link);
-
-		*fault = n->kind == T8_NOTE_TEST      ? "/subscription"
-			: n->kind <= T8_NOTE_DELIVERY ? "/niddDownlinkDataTransfer"
-						      : "/niddConfiguration";
-		if (!text)
+		*fault = fault_of_link(n);
+		err = t8_text(d, link, text, sizeof text);
+		if (err && err != -EMSGSIZE)
 			return -EBADMSG;
 		t8_tail(n->tail, text, scs); /* one that cannot be ours stays "" */
 	}
 	if (n->kind <= T8_NOTE_GROUP)
 		return 0;
 	if (n->kind == T8_NOTE_DELIVERY)
-		return read_status(n, j, fault);
-	err = read_ids(n, j, fault);
+		return read_status(n, d, fault);
+	err = read_ids(n, d, fault);
 	if (!err)
-		err = read_ports(n, j, fault);
+		err = read_ports(n, d, fault);
 	if (!err && n->kind == T8_NOTE_UPLINK)
-		err = read_data(n, j, lenient, fault);
+		err = read_data(n, d, lenient, fault);
 	else if (!err && n->kind == T8_NOTE_STATUS)
-		err = read_status(n, j, fault);
+		err = read_status(n, d, fault);
 	return err;
 }
 
 int t8_note_read(struct t8_note *n, const uint8_t *body, size_t len, const char *scs, bool lenient, const char **fault)
 {
-	json_t *j = NULL;
-	int err;
+	struct t8_doc d;
 
 	*fault = "";
 	n->external_id[0] = n->msisdn[0] = n->tail[0] = n->status[0] = '\0';
@@ -170,10 +189,7 @@ int t8_note_read(struct t8_note *n, const uint8_t *body, size_t len, const char 
 	n->retry_wall_ms = 0;
 	n->port_ue = n->port_scef = -1;
 	n->len = 0;
-	err = t8_json_read(&j, (const char *)body, len, T8_JSON_MEMBERS);
-	if (err)
-		return err == -ENOMEM ? err : -EBADMSG;
-	err = json_is_object(j) ? read_members(n, j, scs, lenient, fault) : -EBADMSG;
-	json_decref(j);
-	return err;
+	if (t8_scan(&d, (const char *)body, len) || !t8_is(d.v, T8_OBJECT))
+		return -EBADMSG;
+	return read_members(n, &d, scs, lenient, fault);
 }

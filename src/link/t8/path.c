@@ -2,15 +2,16 @@
 /* path.c - see path.h */
 #include "link/t8/path.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 /* RFC 3986 pchar without "%": what may stand plainly in a segment. */
-static bool is_pchar(unsigned char c)
-{
-	return isascii(c) && (isalnum(c) || (c && strchr("-._~!$&'()*+,;=:@", c)));
-}
+static const bool is_pchar[256] = {
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true, ['.'] = true,
+	['_'] = true,         ['~'] = true,         ['!'] = true,         ['$'] = true, ['&'] = true,
+	['\''] = true,        ['('] = true,         [')'] = true,         ['*'] = true, ['+'] = true,
+	[','] = true,         [';'] = true,         ['='] = true,         [':'] = true, ['@'] = true,
+};
 
 static int hex_value(char c)
 {
@@ -38,7 +39,7 @@ static bool put_octet(struct out *o, unsigned char c)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	if (is_pchar(c))
+	if (is_pchar[c])
 		return put(o, (char)c);
 	return put(o, '%') && put(o, digits[c >> 4]) && put(o, digits[c & 15]);
 }

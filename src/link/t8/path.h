@@ -13,6 +13,7 @@
 
 #define T8_TAIL_MAX 256 /* with NUL */
 #define T8_ID_MAX 256   /* with NUL */
+#define T8_LINK_MAX 2048 /* of a link as peers write it, with NUL */
 #define T8_NIDD "/3gpp-nidd/v1/"
 
 /**
