@@ -37,7 +37,7 @@ static const struct row rows[] = {
 	{ 3, "Uri-Host", 1, 255, false, NOT_IN_RESPONSES, SAME, GONE, GONE },
 	{ 4, "ETag", 1, 8, true, PASSES },
 	{ 5, "If-None-Match", 0, 0, false, PASSES },
-	{ 6, "Observe", 0, 3, false, PASSES },
+	{ 6, "Observe", 0, 3, false, 0, 0, GONE, SAME, SAME }, /* what a device would observe does not come through */
 	{ 7, "Uri-Port", 0, 2, false, NOT_IN_RESPONSES, SAME, GONE, GONE },
 	{ 8, "Location-Path", 0, 255, true, PASSES },
 	{ 9, "OSCORE", 0, 255, false, PASSES },
