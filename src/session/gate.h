@@ -4,6 +4,7 @@
  *   reach   whether the device can be expected to listen
  *   budget  how many units it may get
  *   pace    how many requests a link is given in a second
+ *   admit   which requests of servers are refused as they come
  *   gate    asks these three for each unit, keeps what has to wait in order, and lets it go when its time has come
  *
  * A request that may not leave stays in the queue of the message layer; an acknowledgement or answer that nobody repeats stays
@@ -103,6 +104,8 @@ void gate_submitted(struct exchange *x);             /* a request of a server st
 void gate_over(struct exchange *x);                  /* it is no longer open */
 void gate_detach(struct device *d);                  /* its link goes */
 void gate_free(struct device *d);
+
+/* ---- admit.c ---- */
 /**
  * Whether a request of a server is refused before it gets anywhere: Execute for a sleeper, octets of the queue, a transfer beyond the budget.
  * @return true: it has its answer
