@@ -127,7 +127,7 @@ uint64_t reach_hold_ms(const struct device *d)
 		return 0;
 	if (d->keeping && is_ack_due(d))
 		until = d->gate.contact_ms + ANSWER_WAIT_MS;
-	for (const struct exchange *x = d->up; x; x = x->next) {
+	for (const struct exchange *x = d->gate.woke ? d->up : NULL; x; x = x->next) {
 		uint64_t due = answer_due_ms(x, window);
 
 		until = due > until ? due : until;
