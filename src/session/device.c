@@ -6,6 +6,7 @@
 
 #include "session/internal.h"
 
+#define LEAST_TRIP_MS 100 /* no answer of a device comes sooner */
 #define RETRY_MS 5000u     /* first wait after a refusal of the link, doubled to the third */
 #define REFUSALS_MAX 3
 
@@ -185,8 +186,8 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	how.answer_expected = tx->kind != TX_ANSWER;
 	if (tx->kind != TX_ANSWER)
 		how.deadline_ms = container_of(tx, struct exchange, tx)->deadline_ms;
-	if (how.deadline_ms && how.deadline_ms <= clock_now_ms())
-		return -ETIMEDOUT; /* its turn came when nobody waits for it any more */
+	if (how.deadline_ms && how.deadline_ms <= clock_now_ms() + (again ? 0 : LEAST_TRIP_MS))
+		return -ETIMEDOUT; /* its turn came when nobody waits for it any more, or will when the answer comes */
 	if (!gate_lets(d, tx, !again)) {
 		coap_tx_pause(tx, 0, true);
 		tx->put_off = true;
@@ -291,18 +292,17 @@ static void on_asleep(struct device *d, struct coap_tx *tx, uint64_t retry_at_ms
 
 static void on_temporary(struct coap_tx *tx, uint64_t retry_at_ms)
 {
-	uint64_t now = clock_now_ms();
+	uint64_t least;
 
 	if (++tx->refusals > REFUSALS_MAX) {
 		if (tx->kind != TX_ANSWER)
 			exchange_fail(container_of(tx, struct exchange, tx), COAP_GATEWAY_TIMEOUT, 0, "link");
 		return;
 	}
-	if (retry_at_ms < now)
-		retry_at_ms = now + (RETRY_MS << (tx->refusals - 1));
+	least = clock_now_ms() + (RETRY_MS << (tx->refusals - 1));
 	if (tx->kind == TX_REQUEST)
 		keep_queued(container_of(tx, struct exchange, tx));
-	coap_tx_pause(tx, retry_at_ms, true);
+	coap_tx_pause(tx, retry_at_ms > least ? retry_at_ms : least, true);
 }
 
 static void on_failed(struct device *d, struct coap_tx *tx, const struct link_down_event *ev)

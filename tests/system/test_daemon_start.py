@@ -106,7 +106,7 @@ EXPECTED = {  # line: what is said of it
     1: ["idd"], 2: ["admin.listen"], 3: ["log.level"], 5: ["links[0].listen"], 6: ["links[1]"], 7: ["links[2].type"], 8: ["links[3].type"],
     9: ["links[4]"], 10: ["links[5].enabled"], 11: ["links[6]"], 14: ["servers[0].uri"], 15: ["servers[1].uri"],
     16: ["servers[2].answer_within_s"], 17: ["servers[3].patience_s", "servers[3].binding"], 18: ["servers[4].block_size"],
-    20: ["profiles[0].mtu", "profiles[0].quueue", "profiles[0].empty_ack_at", "profiles[1].queue"], 22: ["devices[0].link"],
+    20: ["profiles[0].mtu", "profiles[0].quueue", "profiles[0].empty_ack_at"], 22: ["devices[0].link"],
     23: ["devices[1].external_id"], 24: ["devices[2].servers[1]"], 25: ["devices[3].address", "devices[3].ep"],
     26: ["devices[4].name", "devices[4].address", "devices[4].profile"], 27: ["devices[5]"], 29: ["plugins"],
 }
