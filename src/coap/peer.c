@@ -44,7 +44,6 @@ void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const 
 	p->mid_limit = p->next_mid;
 }
 
-#define MID_RESERVE 512 /* ids reserved at once */
 #define MID_MARGIN 256  /* left when the next reservation is asked for */
 
 uint16_t coap_peer_mid(struct coap_peer *p)
@@ -56,7 +55,7 @@ uint16_t coap_peer_mid(struct coap_peer *p)
 
 uint16_t coap_peer_reserve(struct coap_peer *p)
 {
-	p->mid_limit = (uint16_t)(p->next_mid + MID_RESERVE);
+	p->mid_limit = (uint16_t)(p->next_mid + COAP_MIDS_RESERVED);
 	p->mids_low = false;
 	return p->mid_limit;
 }
@@ -73,7 +72,7 @@ void coap_peer_skip_mid(struct coap_peer *p, uint16_t mid)
 	if ((uint16_t)(mid - p->next_mid) >= 0x8000)
 		return; /* behind already */
 	p->next_mid = (uint16_t)(mid + 1);
-	if ((uint16_t)(p->mid_limit - p->next_mid) > MID_RESERVE)
+	if ((uint16_t)(p->mid_limit - p->next_mid) > COAP_MIDS_RESERVED)
 		p->mid_limit = p->next_mid;
 	p->mids_low = true;
 }

@@ -98,6 +98,7 @@ struct coap_peer {
 void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared);
 void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out before */
 uint16_t coap_peer_mid(struct coap_peer *p); /* the next message id; the first is random */
+#define COAP_MIDS_RESERVED 512 /* at once */
 /* Ids must not repeat over a restart: the owner stores the limit that this returns well before it is reached. */
 uint16_t coap_peer_reserve(struct coap_peer *p);
 void coap_peer_restore_mid(struct coap_peer *p, uint16_t limit); /* of the life before: ids begin there */

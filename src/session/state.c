@@ -15,6 +15,7 @@
 #define RECORD_MAX 32768
 #define SAVE_MS 50          /* changes within this go in one record */
 #define HEARD_MS 5000       /* how stale the time of the last unit may be */
+#define TOKENS_SKIPPED 61   /* per life that wrote nothing: a device may still answer to them */
 
 /* ---- writing ---- */
 
@@ -78,6 +79,7 @@ static size_t write_device(struct device *d, uint8_t *buf, size_t size)
 	for (const struct assoc *a = d->assocs; a; a = a->next)
 		assocs++;
 	write_u8(&w, FORM);
+	write_u64(&w, store_life(d->all->env.store));
 	write_u64(&w, d->last_up_wall_ms);
 	write_u64(&w, d->last_down_wall_ms);
 	write_u8(&w, (uint8_t)(d->barred | d->asleep << 1));
@@ -248,7 +250,20 @@ static void read_relation(struct reader *r, struct assoc *a)
 	rel->mids_at = (uint8_t)(n % NOTE_MIDS);
 }
 
-static void read_assoc(struct reader *r, struct device *d)
+/* Lives between the one that wrote a record and this one: each may have used a reservation that never got to the disk. */
+static uint64_t lives_between(struct reader *r, const struct device *d)
+{
+	uint64_t then = read_u64(r), now = store_life(d->all->env.store);
+
+	return now > then + 1 ? now - then - 1 : 0;
+}
+
+static void restore_mid(struct coap_peer *p, uint16_t limit, uint64_t lives)
+{
+	coap_peer_restore_mid(p, (uint16_t)(limit + lives * COAP_MIDS_RESERVED));
+}
+
+static void read_assoc(struct reader *r, struct device *d, uint64_t lives)
 {
 	char name[256];
 	struct registration *reg;
@@ -271,7 +286,7 @@ static void read_assoc(struct reader *r, struct device *d)
 	}
 	a->reg = reg;
 	expire_watch(a);
-	coap_peer_restore_mid(&a->peer, limit);
+	restore_mid(&a->peer, limit, lives);
 }
 
 static int on_state(void *arg, const void *key, size_t key_len, const void *data, size_t len)
@@ -281,6 +296,7 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 	char name[256], ep[256];
 	struct device *d;
 	uint8_t flags, assocs;
+	uint64_t lives;
 
 	if (key_len >= sizeof name)
 		return 0;
@@ -289,19 +305,20 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 	d = sessions_find(s, name);
 	if (!d || read_u8(&r) != FORM)
 		return 0;
+	lives = lives_between(&r, d);
 	d->last_up_wall_ms = read_u64(&r);
 	d->last_down_wall_ms = read_u64(&r);
 	flags = read_u8(&r);
 	d->barred = flags & 1;
 	d->asleep = flags & 2;
-	coap_peer_restore_mid(&d->south, read_u16(&r));
-	d->next_token = read_u8(&r);
+	restore_mid(&d->south, read_u16(&r), lives);
+	d->next_token = (uint8_t)(read_u8(&r) + lives * TOKENS_SKIPPED);
 	read_text(&r, ep, sizeof ep);
 	if (*ep && !d->conf->ep)
 		(void)device_learn_ep(d, &(struct coap_text){ ep, strlen(ep) });
 	assocs = read_u8(&r);
 	for (unsigned i = 0; i < assocs && !r.failed; i++)
-		read_assoc(&r, d);
+		read_assoc(&r, d, lives);
 	if (reader_left(&r))
 		budget_read(&r, d, s->clock_trusted);
 	d->heard = d->last_up_wall_ms != 0;

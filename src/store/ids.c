@@ -46,11 +46,20 @@ int store_ids_open(struct store *s)
 	const uint64_t mark = n == sizeof data ? decode(data) : 0, journal = journal_id_after(s->journal);
 	int err;
 
-	s->ids.next = s->ids.limit = mark > journal ? mark : journal;
+	/* Whole blocks, so that the number of the first one tells the lives apart. */
+	s->life = ((mark > journal ? mark : journal) + STORE_ID_BLOCK - 1) / STORE_ID_BLOCK;
+	if (!s->life)
+		s->life = 1;
+	s->ids.next = s->ids.limit = s->life * STORE_ID_BLOCK;
 	err = write_mark(s, s->ids.next + STORE_ID_BLOCK);
 	if (!err)
 		s->ids.limit += STORE_ID_BLOCK;
 	return err;
+}
+
+uint64_t store_life(const struct store *s)
+{
+	return s->life;
 }
 
 static void on_reserved(struct store_wait *w, int err)

@@ -142,6 +142,7 @@ struct store {
 		bool asked;
 		struct store_wait wait;
 	} ids;
+	uint64_t life;
 	struct journal_status journal_status;
 	char detail[160];
 	uint64_t commit_wall_ms;

@@ -45,6 +45,10 @@ void store_close(struct store *s);
 /* False while the last write failed: callers refuse new work (503). Turns true by itself: the thread tries again every second. */
 bool store_is_usable(const struct store *s);
 
+/* The number of this start, above that of every start before, 1 or more. It is durable when store_open() returns: what was reserved ahead
+ * in a life whose records did not get to the disk can be skipped by it. */
+uint64_t store_life(const struct store *s);
+
 /* ---- state: the last value of a key counts ---- */
 
 enum store_table {

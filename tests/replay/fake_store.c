@@ -35,6 +35,7 @@ struct store {
 	struct store_wait *told, **told_end;
 	enum fake_disk disk;
 	uint64_t next_id, tick_ms; /* tick 0: no put waits */
+	uint64_t life;
 	bool flush, usable, dead, trusted;
 };
 
@@ -99,7 +100,7 @@ struct store *fake_store_new(void)
 	queue_init(&s->log);
 	s->told_end = &s->told;
 	s->usable = s->trusted = true;
-	s->next_id = 1;
+	s->next_id = s->life = 1;
 	return s;
 }
 
@@ -194,6 +195,11 @@ void store_forget(struct store *s, struct store_wait *w)
 		*at = w->next;
 	for (s->told_end = &s->told; *s->told_end;)
 		s->told_end = &(*s->told_end)->next;
+}
+
+uint64_t store_life(const struct store *s)
+{
+	return s->life;
 }
 
 uint64_t store_entry_id(struct store *s)
@@ -384,7 +390,7 @@ static void write_state(struct store *s)
 	s->flush = false;
 }
 
-static void refuse(struct store *s, struct queue *q)
+static void fail_all(struct store *s, struct queue *q)
 {
 	struct queue old = *q;
 	struct op *op;
@@ -435,9 +441,9 @@ void fake_store_step(struct store *s)
 	}
 	if (s->disk != DISK_BROKEN)
 		return;
-	refuse(s, &s->journal);
+	fail_all(s, &s->journal);
 	if (state_is_due(s)) {
-		refuse(s, &s->state);
+		fail_all(s, &s->state);
 		s->flush = false;
 		s->tick_ms = s->state.first ? clock_now_ms() + 1000 : 0;
 	}
@@ -471,5 +477,6 @@ void fake_store_start(struct store *s, bool clock_is_trusted)
 {
 	s->dead = false;
 	s->usable = true;
+	s->life++;
 	s->trusted = clock_is_trusted;
 }
