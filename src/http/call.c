@@ -19,16 +19,18 @@ static void drop_auth(struct http_call *call)
 	call->auth = NULL;
 }
 
-static void retire(struct http_client *c, CURL *e)
+static void retire(struct http_client *c, struct client_easy *h)
 {
+	CURL *e = h->easy;
+
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, NULL);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, NULL);
 	if (c->idle_n < c->idle_size && !c->closing)
-		c->idle[c->idle_n++] = e;
+		c->idle[c->idle_n++] = *h;
 	else
-		curl_easy_cleanup(e);
+		client_easy_free(h);
 }
 
 void call_drop_easy(struct http_call *call)
@@ -36,7 +38,7 @@ void call_drop_easy(struct http_call *call)
 	if (!call->easy)
 		return;
 	curl_multi_remove_handle(call->client->multi, call->easy);
-	retire(call->client, call->easy);
+	retire(call->client, &call->handle);
 	call->easy = NULL;
 	drop_auth(call);
 }
@@ -58,7 +60,7 @@ static int add_line(struct http_call *call, const char *name, const char *value)
 	return 0;
 }
 
-static int set_lines(struct http_call *call, const struct http_call_conf *conf)
+static int own_lines(struct http_call *call, const struct http_call_conf *conf)
 {
 	bool typed = false;
 	int err = 0;
@@ -78,6 +80,47 @@ static int set_lines(struct http_call *call, const struct http_call_conf *conf)
 	if (call->lines && !typed)
 		call->lines = curl_slist_append(call->lines, "Content-Type:");
 	return call->lines ? 0 : -ENOMEM;
+}
+
+static bool same_type(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* Most calls differ in nothing but their content type, of which there are few: those share their lines. */
+static int set_lines(struct http_call *call, const struct http_call_conf *conf)
+{
+	struct line_set *set = call->client->sets;
+	int err;
+
+	if (conf->headers_n)
+		return own_lines(call, conf);
+	for (; set < call->client->sets + LINE_SETS; set++) {
+		if (set->lines && same_type(set->type, conf->content_type)) {
+			call->lines = set->lines;
+			call->shared_lines = true;
+			return 0;
+		}
+		if (!set->lines)
+			break;
+	}
+	err = own_lines(call, conf);
+	if (err || set == call->client->sets + LINE_SETS || call->internal)
+		return err;
+	set->type = conf->content_type ? strdup(conf->content_type) : NULL;
+	if (conf->content_type && !set->type)
+		return 0;
+	set->lines = call->lines;
+	call->shared_lines = true;
+	return 0;
+}
+
+void call_lines_free(struct http_client *c)
+{
+	for (int i = 0; i < LINE_SETS; i++) {
+		curl_slist_free_all(c->sets[i].lines);
+		free(c->sets[i].type);
+	}
 }
 
 int call_new(struct http_call **out, struct http_client *c, const struct http_call_conf *conf, http_done_fn *done,
@@ -135,7 +178,8 @@ void call_free(struct http_call *call)
 	timer_cancel(loop_timers(call->client->loop), &call->wait);
 	call_forget_answer(call);
 	drop_auth(call);
-	curl_slist_free_all(call->lines);
+	if (!call->shared_lines)
+		curl_slist_free_all(call->lines);
 	if (call->secret)
 		secret_wipe(call->body, call->len);
 	free(call->body);
@@ -213,14 +257,19 @@ int call_start(struct http_call *call)
 	err = call->auth ? 0 : set_credentials(call);
 	if (err)
 		return err;
-	call->easy = c->idle_n ? c->idle[--c->idle_n] : client_easy_new(c);
-	if (!call->easy)
-		return -ENOMEM;
-	easy_set_call(call->easy, call);
-	if (curl_multi_add_handle(c->multi, call->easy)) {
-		retire(c, call->easy);
+	if (c->idle_n)
+		call->handle = c->idle[--c->idle_n];
+	else
+		err = client_easy_new(c, &call->handle);
+	if (err)
+		return err;
+	call->easy = call->handle.easy;
+	err = easy_set_call(call);
+	if (!err && curl_multi_add_handle(c->multi, call->easy))
+		err = -ENOMEM;
+	if (err) {
+		retire(c, &call->handle);
 		call->easy = NULL;
-		return -ENOMEM;
 	}
-	return 0;
+	return err;
 }

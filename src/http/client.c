@@ -268,8 +268,9 @@ static void client_free(struct http_client *c)
 		call_free(call);
 	}
 	while (c->idle_n)
-		curl_easy_cleanup(c->idle[--c->idle_n]);
+		client_easy_free(&c->idle[--c->idle_n]);
 	multi_close(c);
+	call_lines_free(c);
 	timer_cancel(loop_timers(c->loop), &c->kick);
 	token_fini(c);
 	origins_free(c->origins, c->origins_n);

@@ -17,6 +17,13 @@ enum call_state {
 	CALL_ENDED,   /* done() comes next */
 };
 
+/* An easy handle with its URL taken apart: libcurl need not parse what changes in its path only. */
+struct client_easy {
+	CURL *easy;
+	CURLU *url;
+	const char *origin; /* text of the client's origin that url has; NULL: another */
+};
+
 struct http_call {
 	struct http_call *next, *prev;
 	struct call_list *list; /* the one it stands in; NULL for the token's */
@@ -29,11 +36,13 @@ struct http_call {
 	char *url;                /* owned; changes with a redirect */
 	void *body;               /* owned */
 	size_t len;
-	struct curl_slist *lines; /* owned; header lines but the credentials */
+	struct curl_slist *lines; /* header lines but the credentials */
+	bool shared_lines;        /* they are the client's; else owned */
 	struct curl_slist *auth;  /* owned; the credentials, then `lines` */
 	uint64_t timeout_ms;
 	struct timer wait; /* ends a call that waits too long for a token or a connection */
-	CURL *easy;        /* while it runs */
+	CURL *easy;        /* while it runs: that of handle */
+	struct client_easy handle;
 	bool no_auth, resent, internal, secret;
 	bool all_permanent;
 	unsigned hops;
@@ -65,6 +74,8 @@ struct call_list {
 
 struct client_socket {
 	int fd; /* -1: place is free */
+	struct loop_fd *watch; /* owned; stays while the connection idles */
+	bool wanted;           /* libcurl waits for it */
 	int port; /* local; 0: not asked for yet */
 	unsigned uses;
 	bool h2;
@@ -73,6 +84,12 @@ struct client_socket {
 struct origin {
 	char *text; /* owned; scheme, host and port as they stand in base, no slash behind */
 	char *scheme, *host, *port; /* owned by libcurl (curl_free) */
+};
+
+enum { LINE_SETS = 4 };
+struct line_set { /* header lines of calls that have none of their own */
+	char *type; /* owned; the content type; NULL: none */
+	struct curl_slist *lines; /* owned; NULL: place is free */
 };
 
 struct token {
@@ -98,7 +115,8 @@ struct http_client {
 	struct origin *origins; /* owned */
 	size_t origins_n;
 	struct call_list waiting, queue, running, ended;
-	CURL **idle; /* owned; easy handles for the next calls */
+	struct client_easy *idle; /* owned; handles for the next calls */
+	struct line_set sets[LINE_SETS];
 	size_t idle_n, idle_size;
 	struct client_socket *sockets; /* owned */
 	size_t sockets_n;
@@ -126,11 +144,13 @@ void call_free(struct http_call *call);                         /* out of its li
 int call_start(struct http_call *call);                         /* 0, or a negative errno: not started */
 int call_set_basic(struct http_call *call, const char *user, const char *secret_file); /* credentials of its own */
 void call_drop_easy(struct http_call *call);                    /* out of libcurl */
+void call_lines_free(struct http_client *c);                    /* the shared ones */
 void call_forget_answer(struct http_call *call);                /* ready for another transfer */
 
 /* easy.c */
-CURL *client_easy_new(struct http_client *c);
-void easy_set_call(CURL *e, struct http_call *call);
+int client_easy_new(struct http_client *c, struct client_easy *out); /* -ENOMEM */
+void client_easy_free(struct client_easy *h);
+int easy_set_call(struct http_call *call);                      /* its handle; -ENOMEM, -EINVAL the URL is none */
 long call_written(const struct http_call *call);                /* octets, since the request was about to be written first */
 
 /* outcome.c */

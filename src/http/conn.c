@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conn.c - one connection: octets to requests, one at a time, and its end
+/* conn.c - one connection, from its beginning to its end; feed.c has what happens between
  *
- * While the handler holds a request nothing more is parsed, and when enough waits reading stops, so that a peer that
- * pipelines is held back by TCP. (Not by the bufferevent's high-water mark: with TLS that leaves octets inside OpenSSL
- * for which no event comes any more.) One timer per connection is set lazily: it may fire early and looks at
- * deadline_ms, so that a kept connection does not move it with every request.
+ * One timer per connection is set lazily: it may fire early and looks at deadline_ms, so that a kept connection does
+ * not move it with every request.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -20,30 +18,28 @@
 #include "base/clock.h"
 #include "http/internal.h"
 
-enum {
-	INPUT_MOST = 32768, /* read ahead of the parser */
-	LINGER_MS = 2000,
-	LINGER_OCTETS = 1 << 20, /* dropped before we stop being polite */
-};
+enum { LINGER_MS = 2000 };
 
 static void on_timer(struct timer *t, uint64_t now_ms);
 
 static void free_conn(struct conn *c)
 {
+	loop_unwatch(c->watch);
+	if (!c->ssl)
+		evbuffer_free(c->in);
 	bufferevent_free(c->bev);
 	h1_fini(&c->h1);
 	free(c->subject);
 	free(c);
 }
 
-/* Around all that calls the handler and looks at c afterwards: the call may end c, or the server. */
-static void hold(struct conn *c)
+void conn_hold(struct conn *c)
 {
 	server_enter(c->server);
 	c->busy++;
 }
 
-static void let_go(struct conn *c)
+void conn_let_go(struct conn *c)
 {
 	struct http_server *s = c->server;
 
@@ -59,7 +55,7 @@ void conn_arm(struct conn *c, uint64_t at_ms)
 		timer_set(loop_timers(c->server->loop), &c->timer, at_ms, on_timer);
 }
 
-static void refused(struct conn *c, const char *why)
+void conn_tell_refused(struct conn *c, const char *why)
 {
 	struct http_server *s = c->server;
 
@@ -78,8 +74,7 @@ static void unlink_conn(struct conn *c)
 	s->conns--;
 }
 
-/* The handler must let go of a request that it will not answer any more. */
-static void tell_gone(struct conn *c)
+void conn_tell_gone(struct conn *c)
 {
 	struct http_server *s = c->server;
 
@@ -100,8 +95,10 @@ void conn_kill(struct conn *c)
 	c->dead = true;
 	timer_cancel(loop_timers(s->loop), &c->timer);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	if (c->watch)
+		loop_rewatch(c->watch, 0);
 	unlink_conn(c);
-	tell_gone(c); /* this may close the server: c is in no list any more */
+	conn_tell_gone(c); /* this may close the server: c is in no list any more */
 	if (!c->busy)
 		free_conn(c);
 	server_leave(s);
@@ -145,143 +142,6 @@ bool conn_is_idle(const struct conn *c)
 		 !evbuffer_get_length(bufferevent_get_output(c->bev)));
 }
 
-/* An answer of our own to what never becomes a request. */
-static void refuse(struct conn *c, int status, const char *why)
-{
-	refused(c, why);
-	if (c->dead)
-		return;
-	tell_gone(c);
-	if (conn_write(c, status, NULL, 0, NULL, NULL, 0, false))
-		conn_kill(c);
-	else
-		conn_finish(c);
-}
-
-/* ---- requests ---- */
-
-static void on_head(struct conn *c)
-{
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct http_server *s = c->server;
-	int status = 0;
-
-	c->open = true;
-	c->request.data = NULL;
-	if (s->handler->head)
-		status = s->handler->head(s->arg, &c->request);
-	if (c->dead || !c->open)
-		return;
-	if (status)
-		conn_answer(c, status, NULL, 0, NULL, NULL, 0, !h1_has_body(&c->h1));
-	else if (c->h1.expect_continue && h1_has_body(&c->h1) && !evbuffer_get_length(bufferevent_get_input(c->bev)) &&
-		 conn_send(c, go_on, sizeof go_on - 1))
-		conn_kill(c);
-}
-
-static void on_done(struct conn *c)
-{
-	struct http_server *s = c->server;
-
-	c->state = CONN_HELD;
-	conn_arm(c, UINT64_MAX); /* from here on the time is the handler's */
-	s->handler->request(s->arg, &c->request, c->h1.body_len ? c->h1.body : (const uint8_t *)"", c->h1.body_len);
-}
-
-static void on_bad(struct conn *c)
-{
-	bool big = c->h1.status == 413 || c->h1.status == 431;
-
-	log_ev(LOG_DEBUG, "http", "request.refused", LF_UINT("status", c->h1.status), LF_STR("why", c->h1.why));
-	refuse(c, c->h1.status, big ? "too_big" : "malformed");
-}
-
-/* The request has begun and is not complete: its time runs from here. */
-static void on_more(struct conn *c)
-{
-	if (c->timing || !h1_started(&c->h1))
-		return;
-	c->timing = true;
-	conn_arm(c, clock_now_ms() + c->server->limits.request_ms);
-}
-
-/* Feed the parser once. false: nothing more can be done now. */
-static bool step(struct conn *c)
-{
-	struct evbuffer *in = bufferevent_get_input(c->bev);
-	struct evbuffer_iovec v = { 0 };
-	size_t used;
-
-	evbuffer_peek(in, -1, NULL, &v, 1);
-	switch (h1_feed(&c->h1, v.iov_base, v.iov_len, &used)) {
-	case H1_HEAD:
-		evbuffer_drain(in, used);
-		on_head(c);
-		return true;
-	case H1_DONE:
-		evbuffer_drain(in, used);
-		on_done(c);
-		return true;
-	case H1_ERROR:
-		evbuffer_drain(in, used);
-		on_bad(c);
-		return true;
-	default:
-		evbuffer_drain(in, used);
-		if (evbuffer_get_length(in))
-			return true;
-		on_more(c);
-		return false;
-	}
-}
-
-static void drop_input(struct conn *c)
-{
-	struct evbuffer *in = bufferevent_get_input(c->bev);
-
-	c->dropped += evbuffer_get_length(in);
-	evbuffer_drain(in, evbuffer_get_length(in));
-	if (c->dropped > LINGER_OCTETS)
-		conn_kill(c);
-}
-
-/* Nothing of the next request is parsed while an answer still waits to be written: a peer that does not read gets no
- * more. */
-static bool may_parse(const struct conn *c)
-{
-	return !c->dead && c->state == CONN_READING && !evbuffer_get_length(bufferevent_get_output(c->bev));
-}
-
-/* Stop reading when enough waits, go on when it has been used up. */
-static void balance(struct conn *c)
-{
-	bool want = evbuffer_get_length(bufferevent_get_input(c->bev)) < INPUT_MOST;
-
-	if (want == c->reading || c->eof)
-		return;
-	c->reading = want;
-	if (want)
-		bufferevent_enable(c->bev, EV_READ);
-	else
-		bufferevent_disable(c->bev, EV_READ);
-}
-
-static void conn_input(struct conn *c)
-{
-	if (c->busy || c->dead)
-		return;
-	hold(c);
-	while (may_parse(c) && step(c))
-		;
-	if (!c->dead && (c->state == CONN_FLUSHING || c->state == CONN_LINGERING))
-		drop_input(c);
-	if (!c->dead && c->eof && c->state == CONN_READING && !evbuffer_get_length(bufferevent_get_output(c->bev)))
-		conn_kill(c);
-	if (!c->dead)
-		balance(c);
-	let_go(c);
-}
-
 /* ---- events ---- */
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -316,10 +176,10 @@ static void on_handshake_failed(struct conn *c)
 		log_ev(LOG_WARNING, "http", "tls.refused", LF_STR("from", from), LF_STR("reason", reason),
 		       LF_UINT("suppressed", held));
 	}
-	refused(c, "tls");
+	conn_tell_refused(c, "tls");
 }
 
-static void on_eof(struct conn *c)
+void conn_eof(struct conn *c)
 {
 	c->eof = true;
 	if (c->state == CONN_HELD || c->state == CONN_FLUSHING)
@@ -336,7 +196,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	if (c->dead)
 		return;
-	hold(c);
+	conn_hold(c);
 	if (what & BEV_EVENT_CONNECTED) {
 		c->state = CONN_READING;
 		c->subject = tls_client_subject(c->ssl);
@@ -344,11 +204,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		if (c->state == CONN_HANDSHAKE)
 			on_handshake_failed(c);
 		if (!c->dead && what & BEV_EVENT_EOF)
-			on_eof(c);
+			conn_eof(c);
 		else
 			conn_kill(c);
 	}
-	let_go(c);
+	conn_let_go(c);
 }
 
 static void on_timer(struct timer *t, uint64_t now_ms)
@@ -359,29 +219,45 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 		conn_arm(c, c->deadline_ms);
 		return;
 	}
-	hold(c);
+	conn_hold(c);
 	if (c->state == CONN_READING && c->timing && h1_started(&c->h1)) {
-		refuse(c, 408, "slow");
+		conn_refuse(c, 408, "slow");
 	} else {
 		if (c->state == CONN_HANDSHAKE || (c->state == CONN_READING && c->timing))
-			refused(c, "slow");
+			conn_tell_refused(c, "slow");
 		if (!c->dead)
 			say_goodbye(c);
 		conn_kill(c);
 	}
-	let_go(c);
+	conn_let_go(c);
 }
 
 /* ---- the beginning ---- */
+
+/* The bufferevent only writes. */
+static int open_plain(struct conn *c, int fd)
+{
+	struct loop *loop = c->server->loop;
+
+	c->in = evbuffer_new();
+	if (!c->in)
+		return -ENOMEM;
+	if (!loop_watch(loop, &c->watch, fd, LOOP_READ, conn_on_readable, c)) {
+		c->bev = bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
+		if (c->bev)
+			return 0;
+		loop_unwatch(c->watch);
+	}
+	evbuffer_free(c->in);
+	return -ENOMEM;
+}
 
 static int open_bev(struct conn *c, int fd)
 {
 	struct event_base *base = loop_base(c->server->loop);
 
-	if (!c->server->tls) {
-		c->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-		return c->bev ? 0 : -ENOMEM;
-	}
+	if (!c->server->tls)
+		return open_plain(c, fd);
 	c->ssl = SSL_new(c->server->tls);
 	if (!c->ssl)
 		return -ENOMEM;
@@ -390,6 +266,7 @@ static int open_bev(struct conn *c, int fd)
 		SSL_free(c->ssl);
 		return -ENOMEM;
 	}
+	c->in = bufferevent_get_input(c->bev);
 	SSL_set_mode(c->ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER); /* write_now() and the bufferevent share a write */
 	return 0;
 }
@@ -429,7 +306,8 @@ int conn_open(struct http_server *s, int fd, const struct addr *from)
 	conn_arm(c, c->born_ms + s->limits.request_ms);
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	c->reading = true;
-	bufferevent_enable(c->bev, EV_READ);
+	if (c->ssl)
+		bufferevent_enable(c->bev, EV_READ);
 	return 0;
 fail:
 	if (c)

@@ -7,6 +7,7 @@
  * it writes a request: a second writing is refused there, and so is a kept connection on which something waits to be
  * read, in which case nothing has been written and we start again on a fresh one.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,12 +140,23 @@ static void set_http(CURL *e, const struct http_client_conf *conf)
 	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
-CURL *client_easy_new(struct http_client *c)
+void client_easy_free(struct client_easy *h)
+{
+	curl_easy_cleanup(h->easy);
+	curl_url_cleanup(h->url);
+	*h = (struct client_easy){ 0 };
+}
+
+int client_easy_new(struct http_client *c, struct client_easy *out)
 {
 	CURL *e = curl_easy_init();
 
-	if (!e)
-		return NULL;
+	*out = (struct client_easy){ e, curl_url(), NULL };
+	if (!e || !out->url) {
+		client_easy_free(out);
+		return -ENOMEM;
+	}
+	curl_easy_setopt(e, CURLOPT_CURLU, out->url);
 	set_tls(e, &c->conf);
 	set_http(e, &c->conf);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -157,7 +169,7 @@ CURL *client_easy_new(struct http_client *c)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, c);
-	return e;
+	return 0;
 }
 
 static void set_method(CURL *e, const struct http_call *call)
@@ -182,15 +194,52 @@ static void set_method(CURL *e, const struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, call->body ? call->body : "");
 }
 
-void easy_set_call(CURL *e, struct http_call *call)
+static const char *origin_of(const struct http_call *call, const char **path)
 {
+	const struct http_client *c = call->client;
+
+	for (size_t i = 0; i < c->origins_n; i++) {
+		size_t n = strlen(c->origins[i].text);
+
+		if (!strncmp(call->url, c->origins[i].text, n) && call->url[n] == '/') {
+			*path = call->url + n;
+			return c->origins[i].text;
+		}
+	}
+	return NULL;
+}
+
+/* libcurl is given the URL in parts, because it would parse it and print it again for each request. A path that is more
+ * than plain segments is left to it: it would change the case of escapes. */
+static int set_url(struct http_call *call)
+{
+	struct client_easy *h = &call->handle;
+	const char *path = NULL, *origin = origin_of(call, &path);
+	CURLUcode err = CURLUE_OK;
+
+	if (!origin || strpbrk(path, "%?#") || origin != h->origin) {
+		h->origin = NULL;
+		err = curl_url_set(h->url, CURLUPART_URL, call->url, CURLU_PATH_AS_IS);
+		if (!err && origin && !strpbrk(path, "?#"))
+			h->origin = origin;
+	} else {
+		err = curl_url_set(h->url, CURLUPART_PATH, path, 0);
+	}
+	if (err)
+		return err == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+	return curl_easy_setopt(h->easy, CURLOPT_URL, call->url) ? -ENOMEM
+								 : 0; /* for messages; else it would print one itself */
+}
+
+int easy_set_call(struct http_call *call)
+{
+	CURL *e = call->easy;
 	bool may_h2 = call->client->conf.version != HTTP_V_1_1 && !strncasecmp(call->url, "https:", 6);
 
 	set_method(e, call);
 	/* Wait until ALPN has told whether the first connection is enough. Without TLS that would be the first answer.
 	 */
 	curl_easy_setopt(e, CURLOPT_PIPEWAIT, may_h2 ? 1L : 0L);
-	curl_easy_setopt(e, CURLOPT_URL, call->url);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->auth ? call->auth : call->lines);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->fresh ? 1L : 0L);
@@ -199,4 +248,5 @@ void easy_set_call(CURL *e, struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, call);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
+	return set_url(call);
 }

@@ -10,6 +10,9 @@
 #include "http/server.h"
 
 struct bufferevent;
+struct evbuffer;
+
+enum { READ_AT_ONCE = 16384 };
 
 enum conn_state {
 	CONN_HANDSHAKE, /* TLS only */
@@ -27,6 +30,8 @@ struct conn {
 	struct conn *next, *prev; /* in order of arrival */
 	struct http_server *server;
 	struct bufferevent *bev; /* owned; closes the socket */
+	struct evbuffer *in;     /* what is not parsed yet; of bev, or owned when plain */
+	struct loop_fd *watch;   /* owned; reads for a plain one; NULL: bev does */
 	SSL *ssl;                /* borrowed from bev; NULL: plain */
 	int fd;                  /* borrowed from bev */
 	enum conn_state state;
@@ -41,7 +46,7 @@ struct conn {
 	bool timing;        /* deadline_ms is that of a request, not of idleness */
 	bool served;        /* a request was answered with less than 400: not a stranger */
 	bool eof;           /* the peer has shut its side */
-	bool reading;       /* EV_READ is on */
+	bool reading;       /* what the peer sends is read */
 	bool dead;          /* to be freed when the last that holds it lets go */
 	unsigned busy;      /* calls on the stack that hold it */
 };
@@ -62,6 +67,7 @@ struct http_server {
 	bool stopped, closed;
 	uint64_t date_s;
 	char date[40];
+	char *input;   /* owned; READ_AT_ONCE octets, what a plain socket has just given */
 	char *scratch; /* owned; answers are put together here */
 	size_t scratch_size;
 	struct log_limit log_tls, log_accept;
@@ -73,8 +79,18 @@ void conn_kill(struct conn *c); /* gone() for an open request; frees it now or w
 bool conn_is_idle(const struct conn *c);
 void conn_arm(struct conn *c, uint64_t at_ms); /* the deadline; UINT64_MAX: none */
 void conn_finish(struct conn *c); /* the last answer is written or waits in the bufferevent: flush, linger, close */
+void conn_hold(struct conn *c); /* around all that calls the handler and looks at c afterwards: the call may end c, or the server */
+void conn_let_go(struct conn *c);
+void conn_tell_refused(struct conn *c, const char *why);
+void conn_tell_gone(struct conn *c); /* the handler must let go of a request that it will not answer any more */
+void conn_eof(struct conn *c);  /* the peer has shut its side */
 void server_enter(struct http_server *s);
 void server_leave(struct http_server *s); /* may free s */
+
+/* feed.c */
+void conn_input(struct conn *c); /* parse what waits */
+void conn_on_readable(void *conn, int fd, unsigned what);
+void conn_refuse(struct conn *c, int status, const char *why); /* an answer of our own to what never becomes a request */
 
 /* request.c */
 void conn_answer(struct conn *c, int status, const struct http_header *headers, size_t headers_n, const char *content_type,

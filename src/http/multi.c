@@ -53,20 +53,48 @@ void multi_perform(struct http_client *c)
 
 /* ---- events ---- */
 
+static struct client_socket *place(struct http_client *c, int fd)
+{
+	for (size_t i = 0; i < c->sockets_n; i++)
+		if (c->sockets[i].fd == fd)
+			return &c->sockets[i];
+	return NULL;
+}
+
 static void on_ready(void *arg, int fd, unsigned what)
 {
-	act(arg, fd, (what & LOOP_READ ? CURL_CSELECT_IN : 0) | (what & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
+	struct http_client *c = arg;
+	struct client_socket *s = place(c, fd);
+
+	if (s && !s->wanted) { /* closed, or in disorder: that is looked at before the connection is used again */
+		loop_rewatch(s->watch, 0);
+		return;
+	}
+	act(c, fd, (what & LOOP_READ ? CURL_CSELECT_IN : 0) | (what & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+/* One of a connection stays watched for reading while the connection idles: libcurl gives its interest up after each
+ * answer and takes it again with the next request. */
+static int on_socket_interest(struct http_client *c, struct client_socket *s, unsigned events)
+{
+	s->wanted = events != 0;
+	if (s->watch)
+		return loop_rewatch(s->watch, events ? events : LOOP_READ) ? -1 : 0;
+	return events && loop_watch(c->loop, &s->watch, s->fd, events, on_ready, c) ? -1 : 0;
 }
 
 static int on_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
 {
 	struct http_client *c = arg;
+	struct client_socket *s = place(c, fd);
 	struct loop_fd *w = watched;
 	unsigned events = (what & CURL_POLL_IN ? LOOP_READ : 0u) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0u);
 	int err;
 
 	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
+	if (s)
+		return on_socket_interest(c, s, events);
+	if (what == CURL_POLL_REMOVE) { /* of a name look-up */
 		loop_unwatch(w);
 		curl_multi_assign(c->multi, fd, NULL);
 		return 0;
@@ -99,14 +127,6 @@ static int on_moment(CURLM *multi, long ms, void *arg)
 
 /* ---- sockets ---- */
 
-static struct client_socket *place(struct http_client *c, int fd)
-{
-	for (size_t i = 0; i < c->sockets_n; i++)
-		if (c->sockets[i].fd == fd)
-			return &c->sockets[i];
-	return NULL;
-}
-
 curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
 {
 	struct http_client *c = arg;
@@ -133,8 +153,10 @@ int on_close_socket(void *arg, curl_socket_t fd)
 {
 	struct client_socket *s = place(arg, fd);
 
-	if (s)
-		s->fd = -1;
+	if (s) {
+		loop_unwatch(s->watch);
+		*s = (struct client_socket){ .fd = -1 };
+	}
 	return close(fd);
 }
 

@@ -33,7 +33,7 @@ void conn_answer(struct conn *c, int status, const struct http_header *headers, 
 	c->timing = false;
 	conn_arm(c, clock_now_ms() + c->server->limits.idle_ms);
 	/* What the peer has pipelined is taken up by the loop, not from within the handler's call. */
-	if (!c->busy && evbuffer_get_length(bufferevent_get_input(c->bev)))
+	if (!c->busy && evbuffer_get_length(c->in))
 		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 }
 

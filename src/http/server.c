@@ -182,7 +182,10 @@ int http_server_open(struct http_server **out, struct loop *loop, const struct a
 	s->handler = handler;
 	s->arg = arg;
 	s->fd = -1;
-	if (tls)
+	s->input = malloc(READ_AT_ONCE);
+	if (!s->input)
+		err = -ENOMEM;
+	if (!err && tls)
 		err = tls_server_ctx(&s->tls, tls);
 	if (!err)
 		err = listen_on(s, addr);
@@ -228,6 +231,7 @@ void http_server_stop(struct http_server *s)
 static void free_server(struct http_server *s)
 {
 	SSL_CTX_free(s->tls);
+	free(s->input);
 	free(s->scratch);
 	free(s);
 }
