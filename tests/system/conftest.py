@@ -94,7 +94,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     b = item.funcargs.get("testbed") if hasattr(item, "funcargs") else None
-    if report.when == "call" and report.failed and b is not None:
+    if report.when in ("setup", "call") and report.failed and b is not None:
         for thing in b.items:
             program = thing.program if isinstance(thing, Gateway) else thing if isinstance(thing, Sim) else None
             if program is not None:

@@ -45,7 +45,11 @@ class Foreign:
         """By script, from where coap-server is started afterwards."""
         srv, dev = self.testbed.peer(self.server, 5683), self.testbed.peer(self.device, 5683, self.radio)
         dev.send(Msg.request("POST", "/rd", ["ep=dev-1", "lt=3000", "lwm2m=1.1", "b=N"], token=b"a", mid=1, content_format=40, payload=b"</1/0>"))
-        srv.reply(srv.recv(), "2.01", options=[(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"1")])
+        try:
+            asked = srv.recv()
+        except AssertionError as fault:
+            raise AssertionError("%s; %s" % (fault, getattr(self, "radio_end", None) and self.radio_end.faults))
+        srv.reply(asked, "2.01", options=[(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"1")])
         assert dev.recv().location() == "rd/1"
         self.port = srv.source[1]
         srv.sock.close()
