@@ -43,21 +43,26 @@ void call_drop_easy(struct http_call *call)
 	drop_auth(call);
 }
 
+static int add_plain(struct http_call *call, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(call->lines, line);
+
+	if (!more)
+		return -ENOMEM;
+	call->lines = more;
+	return 0;
+}
+
 static int add_line(struct http_call *call, const char *name, const char *value)
 {
 	char line[1024];
-	struct curl_slist *more;
 
 	for (const char *p = value; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			return -EINVAL; /* would break out of its line */
 	if (snprintf(line, sizeof line, *value ? "%s: %s" : "%s;", name, value) >= (int)sizeof line)
 		return -EINVAL;
-	more = curl_slist_append(call->lines, line);
-	if (!more)
-		return -ENOMEM;
-	call->lines = more;
-	return 0;
+	return add_plain(call, line);
 }
 
 static int own_lines(struct http_call *call, const struct http_call_conf *conf)
@@ -76,10 +81,14 @@ static int own_lines(struct http_call *call, const struct http_call_conf *conf)
 	if (err)
 		return err;
 	/* Lines that libcurl would add on its own are taken back by an empty one of their name. */
-	call->lines = curl_slist_append(call->lines, "Expect:");
-	if (call->lines && !typed)
-		call->lines = curl_slist_append(call->lines, "Content-Type:");
-	return call->lines ? 0 : -ENOMEM;
+	err = add_plain(
+		call,
+		"User-Agent: niddgw/" NIDDGW_VERSION); /* by CURLOPT_USERAGENT it would be printed for each request */
+	if (!err)
+		err = add_plain(call, "Expect:");
+	if (!err && !typed)
+		err = add_plain(call, "Content-Type:");
+	return err;
 }
 
 static bool same_type(const char *a, const char *b)

@@ -133,7 +133,6 @@ static void set_http(CURL *e, const struct http_client_conf *conf)
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "niddgw/" NIDDGW_VERSION);
 	/* Never the proxy of the environment; and nothing on this host goes through one. */
 	curl_easy_setopt(e, CURLOPT_PROXY, conf->proxy ? conf->proxy : "");
 	curl_easy_setopt(e, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");

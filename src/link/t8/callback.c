@@ -194,6 +194,7 @@ static int on_head(void *arg, struct http_request *r)
 	struct t8_link *l = link_of(s, http_request_target(r));
 	size_t announced = http_request_content_length(r);
 
+	s->seen = NULL;
 	if (!l)
 		return reject(s, NULL, r, BY_PATH);
 	if (!address_is_allowed(l, r))
@@ -210,14 +211,17 @@ static int on_head(void *arg, struct http_request *r)
 		return reject(s, l, r, BY_MEDIA_TYPE);
 	if (announced != SIZE_MAX && announced > l->conf->callback.max_body_bytes)
 		return reject(s, l, r, BY_SIZE);
+	s->seen = r;
+	s->seen_by = l;
 	return 0;
 }
 
 static void on_request(void *arg, struct http_request *r, const uint8_t *body, size_t len)
 {
 	struct t8_listener *s = arg;
-	struct t8_link *l = link_of(s, http_request_target(r));
+	struct t8_link *l = s->seen == r ? s->seen_by : link_of(s, http_request_target(r));
 
+	s->seen = NULL;
 	if (l)
 		t8_note_take(l, r, body, len);
 	else /* closed since the header was read */
@@ -302,8 +306,7 @@ static int listener_get(struct t8_listener **out, struct t8_shared *shared, cons
 	s->at = at;
 	s->tls = t8_callback_tls(c);
 	s->users = 1;
-	err = http_server_open(&s->server, loop, &at, t8_callback_tls(c) ? &tls : NULL, &limits, &handler,
-			       s);
+	err = http_server_open(&s->server, loop, &at, t8_callback_tls(c) ? &tls : NULL, &limits, &handler, s);
 	if (err) {
 		free(s);
 		return err;
@@ -450,6 +453,8 @@ void t8_callback_close(struct t8_link *l)
 
 	t8_ups_orphan(l);
 	l->listener = NULL;
+	if (s && s->seen_by == l)
+		s->seen_by = NULL;
 	listener_put(s);
 	alarm_clear(l->base.env->alarms, "t8.callback_open", t8_name(l));
 	free(l->path);

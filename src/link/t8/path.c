@@ -26,11 +26,12 @@ struct out {
 	size_t len, size;
 };
 
-static bool put(struct out *o, char c)
+static bool put(struct out *o, const char *text, size_t n)
 {
-	if (o->len + 1 >= o->size)
+	if (o->len + n >= o->size)
 		return false;
-	o->p[o->len++] = c;
+	memcpy(o->p + o->len, text, n);
+	o->len += n;
 	o->p[o->len] = '\0';
 	return true;
 }
@@ -38,26 +39,37 @@ static bool put(struct out *o, char c)
 static bool put_octet(struct out *o, unsigned char c)
 {
 	static const char digits[] = "0123456789ABCDEF";
+	const char escape[] = { '%', digits[c >> 4], digits[c & 15] };
+	const char plain = (char)c;
 
-	if (is_pchar[c])
-		return put(o, (char)c);
-	return put(o, '%') && put(o, digits[c >> 4]) && put(o, digits[c & 15]);
+	return is_pchar[c] ? put(o, &plain, 1) : put(o, escape, sizeof escape);
+}
+
+/* Octets that stand in a path as they are. */
+static size_t plain_span(const char *p)
+{
+	size_t n = 0;
+
+	while (is_pchar[(unsigned char)p[n]] || p[n] == '/')
+		n++;
+	return n;
 }
 
 /* Path text up to a query or fragment. A "%" that begins no escape is one itself. */
 static int normalise(struct out *o, const char *p)
 {
-	for (; *p && *p != '?' && *p != '#'; p++) {
-		unsigned char c = (unsigned char)*p;
+	while (*p && *p != '?' && *p != '#') {
+		size_t n = plain_span(p);
 		bool ok;
 
-		if (c == '/') {
-			ok = put(o, '/');
-		} else if (c == '%' && hex_value(p[1]) >= 0 && hex_value(p[2]) >= 0) {
+		if (n) {
+			ok = put(o, p, n);
+			p += n;
+		} else if (*p == '%' && hex_value(p[1]) >= 0 && hex_value(p[2]) >= 0) {
 			ok = put_octet(o, (unsigned char)(hex_value(p[1]) << 4 | hex_value(p[2])));
-			p += 2;
+			p += 3;
 		} else {
-			ok = put_octet(o, c);
+			ok = put_octet(o, (unsigned char)*p++);
 		}
 		if (!ok)
 			return -EMSGSIZE;
@@ -142,7 +154,7 @@ int t8_tail(char *out, const char *link, const char *scs)
 	if (!p)
 		return -EBADMSG;
 	err = normalise(&o, scs);
-	if (!err && !put(&o, '/'))
+	if (!err && !put(&o, "/", 1))
 		err = -EMSGSIZE;
 	return finish(out, &o, err ? err : normalise(&o, p));
 }

@@ -245,6 +245,8 @@ struct t8_listener {
 	unsigned users;
 	bool tls;
 	struct log_limit limit;
+	const struct http_request *seen; /* the last one whose header was let in, and by whom: mostly its body comes next */
+	struct t8_link *seen_by;         /* NULL: closed since */
 };
 /* What the t8 links of a process share; hangs from link_env.t8. */
 struct t8_shared {
