@@ -267,6 +267,7 @@ void keep_up_again(struct exchange *x); /* the same for what is on disk since th
 void keep_note_again(struct note *n);
 void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len); /* over; data: what duplicates get */
 void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoever waits is told to try later */
+bool kept_is_pending(const struct device *d, const uint8_t *data, size_t len); /* a repetition of what has no verdict yet */
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
 
 /* ---- resume.c ---- */

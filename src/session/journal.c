@@ -32,6 +32,27 @@ struct link_up *take_up(struct sessions *s)
 	return up;
 }
 
+/* Whether the verdict of the message with this id waits for the disk. */
+static bool is_pending(const struct device *d, uint16_t mid)
+{
+	for (const struct exchange *x = d->up; x; x = x->next)
+		if (x->ask_mid == mid && x->kept.up)
+			return true;
+	for (const struct exchange *x = d->down; x; x = x->next)
+		if (x->reply && x->reply->mid == mid && x->kept.up)
+			return true;
+	for (const struct assoc *a = d->assocs; a; a = a->next)
+		for (const struct note *n = a->notes; n; n = n->next)
+			if (n->ask_mid == mid && n->kept.up)
+				return true;
+	return false;
+}
+
+bool kept_is_pending(const struct device *d, const uint8_t *data, size_t len)
+{
+	return d->keeping && len >= 4 && data[1] && is_pending(d, (uint16_t)(data[2] << 8 | data[3]));
+}
+
 /* ---- writing ---- */
 
 static void write_text(struct writer *w, const char *s)

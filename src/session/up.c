@@ -318,6 +318,11 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		link_count(l, LINK_RES_DROPPED);
 		return;
 	}
+	if (kept_is_pending(d, data, len)) { /* it can be said no more of it than of the first one */
+		link_verdict(up, LINK_OVERLOAD);
+		link_count(l, LINK_RES_DUPLICATE);
+		return;
+	}
 	d->units_up++;
 	d->heard = true;
 	reach_heard(d);
