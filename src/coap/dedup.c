@@ -167,7 +167,8 @@ enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *
 	if (!s)
 		return COAP_SEEN_FULL;
 	*s = (struct seen){ .at_ms = now_ms ? now_ms : 1, .token = token, .mid = m->mid, .con = m->type == COAP_CON };
-	p->dedup->newest_ms = now_ms;
+	if (now_ms > p->dedup->newest_ms) /* what is restored may come in any order */
+		p->dedup->newest_ms = now_ms;
 	if (!timer_is_set(&p->dedup->timer))
 		timer_set(p->shared->timers, &p->dedup->timer, now_ms + window_ms(p->params, true), on_window_over);
 	return COAP_SEEN_NEW;
