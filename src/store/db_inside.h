@@ -7,6 +7,8 @@
 
 #include "store/db.h"
 
+enum { DB_PATH_MOST = 4096 };
+
 struct db {
 	sqlite3 *h;
 	char *path; /* owned */
@@ -16,6 +18,10 @@ struct db {
 };
 
 int db_error(sqlite3 *h, int rc); /* a result of SQLite as 0 or a negative errno; -EBADMSG: the file is damaged */
+int db_make_file(const char *path); /* with the mode it should have; also when it is there */
+int db_open_whole(struct db *d);     /* connect to d->path, check, migrate, prepare */
+void db_disconnect(struct db *d);
+void db_finish_rescue(const struct db *d); /* one that was cut off; before the file is opened */
 int db_prepare(struct db *d);
 void db_unprepare(struct db *d);
 /* Steps through `SELECT k,v`. As db_each(). */

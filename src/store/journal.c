@@ -41,163 +41,6 @@ void store_note(struct store_note *n, const char *fmt, ...)
 	n->count++;
 }
 
-void segment_name(char name[SEGMENT_NAME], uint64_t number, const char *suffix)
-{
-	snprintf(name, SEGMENT_NAME, "%08" PRIu64 ".seg%s", number, suffix);
-}
-
-int journal_open_dir(int state_fd)
-{
-	const bool made = !mkdirat(state_fd, "journal", 0700);
-	int fd;
-
-	if (!made && errno != EEXIST)
-		return -errno;
-	if (made && fsync(state_fd))
-		return -errno;
-	fd = openat(state_fd, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
-}
-
-ssize_t segment_read(int fd, void *to, size_t len, off_t at)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		const ssize_t n = pread(fd, (uint8_t *)to + done, len - done, at + (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && !done)
-			return -errno;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-/* ---- entries ---- */
-
-static bool entry_eq(const struct map_node *n, const void *key, size_t len)
-{
-	(void)len;
-	return ((const struct entry *)(const void *)n)->id == *(const uint64_t *)key; /* node is the first member */
-}
-
-struct entry *entry_find(const struct journal *j, uint64_t id)
-{
-	return (struct entry *)(void *)map_find(&j->entries, map_hash(&id, sizeof id), entry_eq, &id, sizeof id);
-}
-
-static void stay_for_good(struct segment *seg)
-{
-	seg->keep_until_ms = UINT64_MAX; /* no memory to know better: a restart does */
-}
-
-void entry_pin(struct entry *e, struct segment *seg)
-{
-	struct pin *p;
-
-	for (p = &e->pin; p; p = p->next)
-		if (p->seg == seg)
-			return;
-	if (!e->pin.seg) {
-		e->pin.seg = seg;
-	} else {
-		p = malloc(sizeof *p);
-		if (!p) {
-			stay_for_good(seg);
-			return;
-		}
-		*p = (struct pin){ e->pin.next, seg };
-		e->pin.next = p;
-	}
-	seg->open++;
-}
-
-void entry_unpin(struct entry *e, struct segment *seg)
-{
-	struct pin *prev = NULL, *p = &e->pin;
-
-	while (p && p->seg != seg) {
-		prev = p;
-		p = p->next;
-	}
-	if (!p)
-		return;
-	seg->open--;
-	if (prev) {
-		prev->next = p->next;
-		free(p);
-	} else if ((p = e->pin.next)) {
-		e->pin = *p;
-		free(p);
-	} else {
-		e->pin.seg = NULL;
-	}
-}
-
-static struct entry *entry_open(struct journal *j, uint64_t id)
-{
-	struct entry *e = calloc(1, sizeof *e);
-
-	if (e && map_add(&j->entries, &e->node, map_hash(&id, sizeof id))) {
-		free(e);
-		e = NULL;
-	}
-	if (e)
-		e->id = id;
-	return e;
-}
-
-static void entry_free(struct entry *e)
-{
-	struct pin *p;
-
-	while ((p = e->pin.next)) {
-		e->pin.next = p->next;
-		free(p);
-	}
-	free(e);
-}
-
-static void entry_done(struct journal *j, struct entry *e, uint64_t until_ms)
-{
-	for (const struct pin *p = &e->pin; p; p = p->next) {
-		if (!p->seg)
-			continue;
-		p->seg->open--;
-		if (p->seg->keep_until_ms < until_ms)
-			p->seg->keep_until_ms = until_ms;
-	}
-	j->live -= e->bytes;
-	map_remove(&j->entries, &e->node);
-	entry_free(e);
-}
-
-void journal_account(struct journal *j, struct segment *seg, const struct record *r, size_t size)
-{
-	struct entry *e = r->type == RECORD_NOP ? NULL : entry_find(j, r->id);
-
-	if (r->type == RECORD_DONE) {
-		if (e)
-			entry_done(j, e, r->until_ms);
-		if (seg->keep_until_ms < r->until_ms)
-			seg->keep_until_ms = r->until_ms;
-	} else if (r->type == RECORD_APPEND) {
-		if (!e)
-			e = entry_open(j, r->id);
-		if (!e) {
-			stay_for_good(seg);
-			return;
-		}
-		e->bytes += size;
-		j->live += size;
-		entry_pin(e, seg);
-	}
-}
-
 /* ---- gathering ---- */
 
 static int reserve(struct journal *j, size_t more)
@@ -247,146 +90,7 @@ void journal_drop(struct journal *j)
 	}
 }
 
-/* ---- segments ---- */
-
-void journal_link(struct journal *j, struct segment *seg)
-{
-	*(j->newest ? &j->newest->next : &j->oldest) = seg;
-	j->newest = seg;
-	j->segments++;
-}
-
-static int write_all(const struct journal *j, int fd, const uint8_t *data, size_t len, size_t at)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		const ssize_t n = j->ops->write(j->ops->arg, fd, data + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-/* The file under its temporary name, complete with its head and synced. A descriptor or a negative errno. */
-static int make_file(struct journal *j, const char *fresh, const struct segment_head *h)
-{
-	uint8_t head[SEGMENT_HEAD];
-	int fd, err;
-
-	(void)unlinkat(j->dir_fd, fresh, 0);
-	fd = openat(j->dir_fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	/* Room is taken now, so that a full disk shows here and not at some record; without it things work as well. */
-	(void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)journal_segment_size(j));
-	segment_head_write(head, h);
-	err = write_all(j, fd, head, sizeof head, 0);
-	if (!err && j->ops->sync(j->ops->arg, fd))
-		err = -errno;
-	if (!err)
-		return fd;
-	close(fd);
-	(void)unlinkat(j->dir_fd, fresh, 0);
-	return err;
-}
-
-static int name_file(struct journal *j, const char *fresh, uint64_t number)
-{
-	char name[SEGMENT_NAME];
-
-	segment_name(name, number, "");
-	if (renameat(j->dir_fd, fresh, j->dir_fd, name))
-		return -errno;
-	return fsync(j->dir_fd) ? -errno : 0;
-}
-
-/* Someone may have removed the directory: then a new one is made, once. */
-static int make_file_somewhere(struct journal *j, const char *fresh, const struct segment_head *h)
-{
-	int fd = make_file(j, fresh, h), dir;
-
-	if (fd != -ENOENT)
-		return fd;
-	dir = journal_open_dir(j->state_fd);
-	if (dir < 0)
-		return dir;
-	close(j->dir_fd);
-	j->dir_fd = dir;
-	store_note(&j->note, "the directory was gone and was made again");
-	return make_file(j, fresh, h);
-}
-
-static void close_newest(struct journal *j)
-{
-	if (j->fd < 0)
-		return;
-	(void)!ftruncate(j->fd, (off_t)j->newest->size); /* gives back what was taken ahead; nothing depends on it */
-	close(j->fd);
-	j->fd = -1;
-}
-
-static void head_of(const struct journal *j, struct segment_head *h)
-{
-	*h = (struct segment_head){
-		.number = j->next_number,
-		.first_seq = j->next_seq,
-		.id_mark = j->id_after,
-		.wall_ms = store_wall_ms(),
-	};
-	store_random(&h->salt, sizeof h->salt);
-	memcpy(h->boot_id, j->boot_id, sizeof h->boot_id);
-}
-
-static int roll(struct journal *j)
-{
-	struct segment *seg = calloc(1, sizeof *seg);
-	struct segment_head h;
-	char fresh[SEGMENT_NAME];
-	int fd, err;
-
-	if (!seg)
-		return -ENOMEM;
-	close_newest(j);
-	head_of(j, &h);
-	segment_name(fresh, h.number, ".new");
-	store_failpoint("journal.roll");
-	fd = make_file_somewhere(j, fresh, &h);
-	store_failpoint("journal.rolled");
-	err = fd < 0 ? fd : name_file(j, fresh, h.number);
-	if (err) {
-		if (fd >= 0)
-			close(fd);
-		free(seg);
-		return err;
-	}
-	*seg = (struct segment){ .number = h.number, .first_seq = h.first_seq, .salt = h.salt, .size = SEGMENT_HEAD };
-	memcpy(seg->boot_id, h.boot_id, sizeof seg->boot_id);
-	journal_link(j, seg);
-	j->bytes += seg->size;
-	j->next_number++;
-	j->fd = fd;
-	return 0;
-}
-
-/* A file that someone removed takes writes as before, and loses them. */
-static bool is_there(const struct journal *j)
-{
-	struct stat st;
-
-	return !fstat(j->fd, &st) && st.st_nlink;
-}
-
-static int ready(struct journal *j)
-{
-	if (j->fd >= 0 && j->newest->size < journal_segment_size(j) && is_there(j))
-		return 0;
-	return roll(j);
-}
+/* ---- writing ---- */
 
 static void seal(const struct journal *j)
 {
@@ -414,13 +118,13 @@ static void abandon(struct journal *j, bool synced)
 
 static int put_group(struct journal *j)
 {
-	int err = ready(j);
+	int err = journal_ready(j);
 
 	if (err)
 		return err;
 	seal(j);
 	store_failpoint("journal.write");
-	err = write_all(j, j->fd, j->buf, j->len, j->newest->size);
+	err = segment_write(j, j->fd, j->buf, j->len, j->newest->size);
 	store_failpoint("journal.written");
 	if (err) {
 		abandon(j, false);
@@ -481,7 +185,7 @@ void journal_close(struct journal *j)
 		entry_free((struct entry *)(void *)n);
 	}
 	map_fini(&j->entries);
-	close_newest(j);
+	journal_close_newest(j);
 	while ((seg = j->oldest)) {
 		j->oldest = seg->next;
 		free(seg);

@@ -82,10 +82,16 @@ ssize_t segment_read(int fd, void *to, size_t len, off_t at);
 void segment_set_aside(struct journal *j, const char *name, bool rename);
 void journal_link(struct journal *j, struct segment *seg); /* as the newest; takes seg */
 
+/* All of it through the journal's operations. 0 or a negative errno. */
+int segment_write(const struct journal *j, int fd, const uint8_t *data, size_t len, size_t at);
+int journal_ready(struct journal *j); /* the newest segment takes records; a new one is begun when it does not */
+void journal_close_newest(struct journal *j);
+
 struct entry *entry_find(const struct journal *j, uint64_t id);
 /* Account for a record that is durable in seg. */
 void journal_account(struct journal *j, struct segment *seg, const struct record *r, size_t size);
 void entry_pin(struct entry *e, struct segment *seg);
 void entry_unpin(struct entry *e, struct segment *seg);
+void entry_free(struct entry *e); /* the entry alone: journal_close() */
 
 #endif

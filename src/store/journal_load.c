@@ -86,18 +86,45 @@ static int list(const struct journal *j, struct numbers *l)
 	return err;
 }
 
-/* At most SEGMENT_MOST octets of a file into buf. How many, or a negative errno; -EBADMSG: it is no file. */
-static ssize_t slurp(const struct journal *j, const char *name, uint8_t *buf)
+struct load {
+	uint8_t *buf; /* owned; the file at hand */
+	size_t size;
+	uint64_t last_seq; /* the newest found so far */
+	uint32_t last_commit;
+};
+
+static int make_room(struct load *l, off_t want)
+{
+	const size_t size = want < SEGMENT_MOST ? (size_t)want : SEGMENT_MOST;
+	uint8_t *buf;
+
+	if (size <= l->size)
+		return 0;
+	buf = realloc(l->buf, size);
+	if (!buf)
+		return -ENOMEM;
+	l->buf = buf;
+	l->size = size;
+	return 0;
+}
+
+/* A file as far as SEGMENT_MOST. How many octets, or a negative errno; -EBADMSG: it is no file, or cannot be read. */
+static ssize_t slurp(const struct journal *j, struct load *l, const char *name)
 {
 	const int fd = openat(j->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
-	ssize_t n;
+	ssize_t n = -EBADMSG;
 
 	if (fd < 0)
 		return errno == ELOOP ? -EBADMSG : -errno;
-	n = fstat(fd, &st) || !S_ISREG(st.st_mode) ? -EBADMSG : segment_read(fd, buf, SEGMENT_MOST, 0);
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		n = make_room(l, st.st_size);
+	if (!n) {
+		n = segment_read(fd, l->buf, l->size, 0);
+		n = n < 0 ? -EBADMSG : n;
+	}
 	close(fd);
-	return n < 0 ? -EBADMSG : n; /* what cannot be read is as good as damaged */
+	return n;
 }
 
 static int remember(struct journal *j, const struct record *r, size_t index, size_t at)
@@ -121,12 +148,6 @@ static int remember(struct journal *j, const struct record *r, size_t index, siz
 	};
 	return 0;
 }
-
-struct load {
-	uint8_t *buf;      /* owned; SEGMENT_MOST */
-	uint64_t last_seq; /* the newest found so far */
-	uint32_t last_commit;
-};
 
 static bool all_zeros(const uint8_t *p, size_t n)
 {
@@ -192,10 +213,10 @@ static int load_segment(struct journal *j, struct load *l, uint64_t number, size
 	int err;
 
 	segment_name(name, number, "");
-	len = slurp(j, name, l->buf);
+	len = slurp(j, l, name);
 	if (len < 0 && len != -EBADMSG)
 		return (int)len;
-	err = len < 0 ? -EBADMSG : segment_head_read(&h, l->buf, (size_t)len);
+	err = len <= 0 ? -EBADMSG : segment_head_read(&h, l->buf, (size_t)len);
 	if (!err && h.number != number)
 		err = -EBADMSG;
 	if (err == -EPROTONOSUPPORT)
@@ -286,12 +307,11 @@ static void sync_newest(struct journal *j)
 
 static int load_all(struct journal *j, const struct numbers *all)
 {
-	struct load l = { .buf = malloc(SEGMENT_MOST) };
-	int err = l.buf ? 0 : -ENOMEM;
+	struct load l = { 0 };
+	int err;
 
 	j->by_index = calloc(all->n + 1, sizeof(struct segment *));
-	if (!j->by_index)
-		err = -ENOMEM;
+	err = j->by_index ? 0 : -ENOMEM;
 	for (size_t i = 0; !err && i < all->n; i++)
 		err = load_segment(j, &l, all->v[i], i);
 	free(l.buf);

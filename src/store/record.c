@@ -164,7 +164,7 @@ long record_peek(struct record *rec, const uint8_t *data, size_t len)
 		rec->until_ms = get_u64(&r);
 	}
 	if (length < keep_size(rec->type) || rec->type < RECORD_APPEND || rec->type >= RECORD_TYPE_COUNT ||
-	    rec->seq > NUMBER_MOST || rec->id > NUMBER_MOST)
+	    !is_number(rec->seq) || rec->id > NUMBER_MOST)
 		return -EBADMSG;
 	rec->len = length - keep_size(rec->type);
 	rec->data = read_span(&r, rec->len);

@@ -154,6 +154,19 @@ static struct jbatch *commit_group(struct store *s, struct jbatch *first)
 	return end;
 }
 
+/* One step of giving back room. True when there may be more to do. */
+static bool clean_step(struct store *s)
+{
+	const double began = now_s();
+	struct served v = { .op = STORE_OP_CLEAN };
+
+	if (!journal_clean(s->journal, store_boot_ms()))
+		return false;
+	v.seconds = now_s() - began;
+	publish(s, &v);
+	return true;
+}
+
 static void serve_journal(struct store *s)
 {
 	struct jbatch *b;
@@ -162,8 +175,12 @@ static void serve_journal(struct store *s)
 	b = s->sh.jfirst;
 	s->sh.jfirst = s->sh.jlast = NULL;
 	pthread_mutex_unlock(&s->lock);
-	while (b)
+	while (b) {
 		b = commit_group(s, b);
+		/* A commit makes one segment at most and a step gives one back: without this a thread that is never
+		 * idle would only make them. */
+		clean_step(s);
+	}
 }
 
 /* When what is queued is to be committed. Called under the lock. */
@@ -278,21 +295,14 @@ static void serve_state(struct store *s)
 
 static void clean(struct store *s)
 {
-	const double began = now_s();
-	struct served v = { .op = STORE_OP_CLEAN };
 	bool more = true;
-	unsigned steps = 0;
 
-	while (more && journal_clean(s->journal, store_boot_ms())) {
-		steps++;
+	while (more && clean_step(s)) {
 		journal_between(s);
 		pthread_mutex_lock(&s->lock);
 		more = !s->sh.sfirst && !s->sh.stop;
 		pthread_mutex_unlock(&s->lock);
 	}
-	v.seconds = now_s() - began;
-	if (steps)
-		publish(s, &v);
 }
 
 /* Until something is due. Called under the lock, which is given up meanwhile. */
