@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* failpoint.c - places at which a test ends the process as a power cut would: no handler, no flush, no farewell */
+/* failpoint.c - places at which a test ends the process as a power cut would: no handler, no flush, no farewell
+ *
+ * journal.write .written .synced .answer   before a group is written; before it is synced; after; before anybody is
+ * told journal.roll .rolled                     before a segment is begun; when its file is whole and has no name yet
+ * journal.reclaim                          before the oldest segment is deleted
+ * journal.move .moved                      before open entries are written again at the end; when they are there twice
+ * state.commit .committed                  before and after the end of a transaction of state
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -214,7 +214,7 @@ uint64_t journal_id_after(const struct journal *j)
 
 void journal_status(const struct journal *j, struct journal_status *st)
 {
-	*st = (struct journal_status){ j->bytes, j->segments, j->entries.count };
+	*st = (struct journal_status){ j->bytes, j->segments, j->entries.count, j->torn };
 }
 
 struct store_note *journal_note(struct journal *j)

@@ -50,6 +50,7 @@ uint64_t journal_clean_due(const struct journal *j);
 
 struct journal_status {
 	size_t bytes, segments, open_entries;
+	size_t torn; /* octets behind the last whole record of files found at the start: a write that was cut short */
 };
 void journal_status(const struct journal *j, struct journal_status *st);
 struct store_note *journal_note(struct journal *j);

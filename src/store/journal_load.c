@@ -260,13 +260,13 @@ static int by_seq(const void *a, const void *b)
 }
 
 /* Whatever a later segment wrote again or gave up does not count; of copies the latest does. */
-static void sort_out(struct journal *j, size_t files)
+static int sort_out(struct journal *j, size_t files)
 {
 	uint64_t *bound = calloc(files + 1, sizeof *bound); /* of each file: the least first_seq behind it */
 	bool sorted = true;
 
 	if (!bound)
-		abort(); /* a few octets at the very start */
+		return -ENOMEM;
 	bound[files] = UINT64_MAX;
 	for (size_t i = files; i--;) {
 		const uint64_t next = i + 1 < files && j->by_index[i + 1] ? j->by_index[i + 1]->first_seq : UINT64_MAX;
@@ -287,6 +287,7 @@ static void sort_out(struct journal *j, size_t files)
 	for (size_t i = 0; i + 1 < j->found_n; i++)
 		if (j->found[i].seq == j->found[i + 1].seq && j->found[i + 1].counts)
 			j->found[i].counts = 0;
+	return 0;
 }
 
 /* What a process that was killed had written and not synced may be acted upon now, so it is synced first. */
@@ -315,9 +316,10 @@ static int load_all(struct journal *j, const struct numbers *all)
 	for (size_t i = 0; !err && i < all->n; i++)
 		err = load_segment(j, &l, all->v[i], i);
 	free(l.buf);
+	if (!err)
+		err = sort_out(j, all->n);
 	if (err)
 		return err;
-	sort_out(j, all->n);
 	sync_newest(j);
 	j->next_seq = l.last_seq + 1;
 	j->commit = l.last_commit + 1;

@@ -151,4 +151,6 @@ void store_status(const struct store *s, struct store_status *st)
 		.errors = *s->errors,
 	};
 	memcpy(st->detail, s->detail, sizeof st->detail);
+	if (!st->usable && !*st->detail)
+		snprintf(st->detail, sizeof st->detail, "%zu MiB wait for the disk", s->queued >> 20);
 }

@@ -115,6 +115,8 @@ static int open_state(struct store *s)
 	if (err)
 		return err;
 	journal_status(s->journal, &s->journal_status);
+	if (s->journal_status.torn)
+		log_ev(LOG_NOTICE, "store", "journal.cut_short", LF_UINT("octets", s->journal_status.torn));
 	err = store_ids_open(s);
 	if (err) { /* opened all the same: the disk may have room again in a minute */
 		s->serr = err;

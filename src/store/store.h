@@ -70,7 +70,7 @@ struct store_wait {
 	void (*fn)(struct store_wait *w, int err); /* 0 durable; negative errno: it is not, and will not be */
 	int err;
 };
-/* fn when every put and delete so far is durable. A tick is not waited for. */
+/* fn when every put and delete so far is durable. A tick is not waited for. An error: they are not yet; they are kept and tried again. */
 void store_flush(struct store *s, struct store_wait *w);
 /* fn will not be called: for a holder that goes away. What was handed over is still written. */
 void store_forget(struct store *s, struct store_wait *w);
