@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dedup.c - what one peer has sent before
  *
- * A ring per peer with a cap, not a table of every message for its lifetime: the reference shows that the latter alone fills
- * the memory of a gateway. The ring is made with the first message and freed when its newest entry has left the window, so an
- * idle peer has none. An entry without an answer is never evicted: its duplicate would be forwarded again.
+ * A ring per peer with a cap, not a table of every message for its lifetime: the reference shows that the latter alone
+ * fills the memory of a gateway. It has one slot at first, since most devices only keep their registration alive; it
+ * grows with what is in its window, and is freed when the newest entry has left that, so an idle peer has none. An
+ * entry without an answer is never evicted: its duplicate would be forwarded again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/map.h"
 #include "coap/peer.h"
 
+enum { SLOTS_FIRST = 1 };
 enum { ENTRY_OPEN, ENTRY_ANSWERED, ENTRY_SILENT };
 
 struct seen {
@@ -27,8 +29,7 @@ struct seen {
 struct coap_dedup {
 	struct coap_peer *peer;
 	struct timer timer;
-	uint64_t newest_ms;
-	uint8_t n; /* slots, COAP_DEDUP_MIN to COAP_DEDUP_MAX */
+	uint8_t n; /* slots, SLOTS_FIRST to COAP_DEDUP_MAX */
 	struct seen slots[];
 };
 
@@ -57,9 +58,9 @@ static void dedup_free(struct coap_peer *p)
 
 	if (!d)
 		return;
-	timer_cancel(p->shared->timers, &d->timer);
+	timer_cancel(p->leg->shared->timers, &d->timer);
 	for (unsigned i = 0; i < d->n; i++)
-		drop_answer(p->shared, &d->slots[i]);
+		drop_answer(p->leg->shared, &d->slots[i]);
 	free(d);
 	p->dedup = NULL;
 }
@@ -74,26 +75,35 @@ static uint64_t window_ms(const struct coap_params *params, bool con)
 	return con ? coap_exchange_lifetime_ms(params) : coap_non_lifetime_ms(params);
 }
 
+static bool is_in_window(const struct coap_peer *p, const struct seen *s, uint64_t now_ms)
+{
+	return now_ms < s->at_ms + window_ms(p->leg->params, s->con); /* what is restored may come in any order */
+}
+
 static void on_window_over(struct timer *t, uint64_t now_ms)
 {
 	struct coap_dedup *d = container_of(t, struct coap_dedup, timer);
 	struct coap_peer *p = d->peer;
-	uint64_t until = d->newest_ms + window_ms(p->params, true);
+	uint64_t until = 0;
 
-	for (unsigned i = 0; i < d->n && until <= now_ms; i++)
-		if (d->slots[i].at_ms && !d->slots[i].final)
-			until = now_ms + window_ms(p->params, true);
+	for (unsigned i = 0; i < d->n; i++) {
+		const struct seen *s = &d->slots[i];
+		uint64_t from = s->final ? s->at_ms : now_ms;
+
+		if (s->at_ms && from + window_ms(p->leg->params, true) > until)
+			until = from + window_ms(p->leg->params, true);
+	}
 	if (until > now_ms)
-		timer_set(p->shared->timers, &d->timer, until, on_window_over);
+		timer_set(p->leg->shared->timers, &d->timer, until, on_window_over);
 	else
 		dedup_free(p);
 }
 
-/* More slots when every one is open; false at the cap or without memory. */
+/* Twice the slots; false at the cap or without memory. */
 static bool grow(struct coap_peer *p)
 {
 	struct coap_dedup *d = p->dedup;
-	unsigned n = d ? d->n * 2u : COAP_DEDUP_MIN;
+	unsigned n = d ? d->n * 2u : SLOTS_FIRST;
 	struct coap_dedup *bigger;
 
 	if (n > COAP_DEDUP_MAX)
@@ -104,9 +114,8 @@ static bool grow(struct coap_peer *p)
 	bigger->peer = p;
 	bigger->n = (uint8_t)n;
 	if (d) {
-		bigger->newest_ms = d->newest_ms;
 		memcpy(bigger->slots, d->slots, d->n * sizeof d->slots[0]);
-		timer_cancel(p->shared->timers, &d->timer);
+		timer_cancel(p->leg->shared->timers, &d->timer);
 		free(d);
 	}
 	p->dedup = bigger;
@@ -121,10 +130,9 @@ static struct seen *find(struct coap_dedup *d, uint16_t mid)
 	return NULL;
 }
 
-/* A free slot, else the oldest that may go. */
-static struct seen *evict(struct coap_peer *p)
+/* A free slot, else the oldest that may go, or NULL. */
+static struct seen *oldest_that_may_go(struct coap_dedup *d)
 {
-	struct coap_dedup *d = p->dedup;
 	struct seen *oldest = NULL;
 
 	for (unsigned i = 0; d && i < d->n; i++) {
@@ -135,9 +143,20 @@ static struct seen *evict(struct coap_peer *p)
 		if (s->final && (!oldest || s->at_ms < oldest->at_ms))
 			oldest = s;
 	}
-	if (oldest)
-		forget(p->shared, oldest);
 	return oldest;
+}
+
+/* A free slot. What is still in its window goes only when the table holds as many as are promised, or cannot grow. */
+static struct seen *make_room(struct coap_peer *p, uint64_t now_ms)
+{
+	struct seen *s = oldest_that_may_go(p->dedup);
+	bool keep = s && s->at_ms && p->dedup->n < COAP_DEDUP_MIN && is_in_window(p, s, now_ms);
+
+	if ((!s || keep) && grow(p))
+		s = oldest_that_may_go(p->dedup);
+	if (s)
+		forget(p->leg->shared, s);
+	return s;
 }
 
 static enum coap_seen_state repeat(const struct seen *s, const uint8_t **answer, size_t *len)
@@ -156,21 +175,18 @@ enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *
 	uint32_t token = token_hash(m->token, m->token_len);
 	struct seen *s = find(p->dedup, m->mid);
 
-	if (s && s->token == token && now_ms - s->at_ms < window_ms(p->params, s->con))
+	if (s && s->token == token && is_in_window(p, s, now_ms))
 		return repeat(s, answer, len);
 	if (s) /* out of its window, or a device that began again with the same ids */
-		forget(p->shared, s);
+		forget(p->leg->shared, s);
 	else
-		s = evict(p);
-	if (!s && grow(p))
-		s = evict(p);
+		s = make_room(p, now_ms);
 	if (!s)
 		return COAP_SEEN_FULL;
 	*s = (struct seen){ .at_ms = now_ms ? now_ms : 1, .token = token, .mid = m->mid, .con = m->type == COAP_CON };
-	if (now_ms > p->dedup->newest_ms) /* what is restored may come in any order */
-		p->dedup->newest_ms = now_ms;
 	if (!timer_is_set(&p->dedup->timer))
-		timer_set(p->shared->timers, &p->dedup->timer, now_ms + window_ms(p->params, true), on_window_over);
+		timer_set(p->leg->shared->timers, &p->dedup->timer, now_ms + window_ms(p->leg->params, true),
+			  on_window_over);
 	return COAP_SEEN_NEW;
 }
 
@@ -192,11 +208,11 @@ void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token,
 
 	if (!s || s->token != token_hash(token, token_len))
 		return;
-	drop_answer(p->shared, s);
+	drop_answer(p->leg->shared, s);
 	s->state = len ? ENTRY_ANSWERED : ENTRY_SILENT;
 	s->final = final;
 	if (len)
-		keep_answer(p->shared, s, data, len);
+		keep_answer(p->leg->shared, s, data, len);
 }
 
 void coap_peer_settled(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len)
@@ -215,7 +231,7 @@ void coap_peer_unsee(struct coap_peer *p, uint16_t mid, const uint8_t *token, si
 	struct seen *s = find(p->dedup, mid);
 
 	if (s && s->token == token_hash(token, token_len))
-		forget(p->shared, s);
+		forget(p->leg->shared, s);
 }
 
 void coap_peer_restore_seen(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, bool con, uint64_t at_ms, const uint8_t *data,

@@ -36,10 +36,9 @@ uint64_t coap_non_lifetime_ms(const struct coap_params *p)
 	return coap_transmit_span_ms(p) + p->max_latency_ms;
 }
 
-void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params,
-		    struct coap_shared *shared)
+void coap_peer_init(struct coap_peer *p, const struct coap_leg *leg)
 {
-	*p = (struct coap_peer){ .ops = ops, .params = params, .shared = shared };
+	*p = (struct coap_peer){ .leg = leg };
 	random_bytes(&p->next_mid, sizeof p->next_mid);
 	p->mid_limit = p->next_mid;
 }
@@ -135,7 +134,6 @@ static void insert_after(struct coap_peer *p, struct coap_tx *at, struct coap_tx
 	*(tx->next ? &tx->next->prev : &p->tail) = tx;
 	*(at ? &at->next : &p->head) = tx;
 	tx->peer = p;
-	p->queued++;
 }
 
 static void unlink_tx(struct coap_tx *tx)
@@ -146,7 +144,6 @@ static void unlink_tx(struct coap_tx *tx)
 	*(tx->next ? &tx->next->prev : &p->tail) = tx->prev;
 	tx->next = tx->prev = NULL;
 	tx->peer = NULL;
-	p->queued--;
 }
 
 static struct coap_tx *queue_place(struct coap_peer *p, enum coap_tx_class klass)
@@ -173,7 +170,7 @@ static void on_tx_timer(struct timer *t, uint64_t now_ms);
 
 static void start_timer(struct coap_tx *tx, uint64_t now_ms)
 {
-	timer_set(tx->peer->shared->timers, &tx->timer, now_ms + tx->timeout_ms, on_tx_timer);
+	timer_set(tx->peer->leg->shared->timers, &tx->timer, now_ms + tx->timeout_ms, on_tx_timer);
 }
 
 static uint32_t first_timeout(const struct coap_params *p)
@@ -188,7 +185,7 @@ static void release_non(struct coap_tx *tx)
 
 	set_state(tx, COAP_TX_IDLE);
 	unlink_tx(tx);
-	p->ops->gone(p, tx);
+	p->leg->ops->gone(p, tx);
 }
 
 static void transmit(struct coap_tx *tx, uint64_t now_ms)
@@ -201,8 +198,8 @@ static void transmit(struct coap_tx *tx, uint64_t now_ms)
 	if (!again)
 		tx->first_ms = now_ms ? now_ms : 1;
 	else
-		p->shared->retransmissions++;
-	err = p->ops->send(p, tx, again);
+		p->leg->shared->retransmissions++;
+	err = p->leg->ops->send(p, tx, again);
 	if (err == -EAGAIN || err == -ENOTCONN) {
 		if (!again)
 			tx->first_ms = 0; /* it has not left */
@@ -212,7 +209,7 @@ static void transmit(struct coap_tx *tx, uint64_t now_ms)
 	}
 	if (err) {
 		set_state(tx, COAP_TX_SILENT);
-		p->ops->failed(p, tx, err);
+		p->leg->ops->failed(p, tx, err);
 		return;
 	}
 	if (!tx->con)
@@ -225,21 +222,25 @@ static void begin_cycle(struct coap_tx *tx, uint64_t now_ms)
 {
 	tx->retries = 0;
 	tx->put_off = false;
-	tx->timeout_ms = first_timeout(tx->peer->params);
-	timer_cancel(tx->peer->shared->timers, &tx->timer);
+	tx->timeout_ms = first_timeout(tx->peer->leg->params);
+	timer_cancel(tx->peer->leg->shared->timers, &tx->timer);
 	transmit(tx, now_ms);
 }
 
 static bool is_let(struct coap_peer *p, struct coap_tx *tx)
 {
-	return !p->ops->may_leave || p->ops->may_leave(p, tx);
+	return !p->leg->ops->may_leave || p->leg->ops->may_leave(p, tx);
 }
 
 static bool may_leave(struct coap_peer *p, struct coap_tx *tx)
 {
-	bool turn = tx->klass == COAP_TX_ANSWER || (tx->con ? p->active < p->params->nstart : !p->stuck && !p->away);
+	if (tx->klass != COAP_TX_ANSWER) {
+		bool turn = tx->con ? p->active < p->leg->params->nstart : !p->stuck && !p->away;
 
-	return turn && is_let(p, tx);
+		if (!turn || p->ending)
+			return false;
+	}
+	return is_let(p, tx);
 }
 
 /* A message that fails at once is taken out by its owner, which comes back here: the first call goes on for all. */
@@ -273,9 +274,9 @@ static void on_tx_timer(struct timer *t, uint64_t now_ms)
 		go(tx, now_ms);
 		return;
 	}
-	if (tx->retries >= p->params->max_retransmit) {
+	if (tx->retries >= p->leg->params->max_retransmit) {
 		set_state(tx, COAP_TX_SILENT);
-		p->ops->failed(p, tx, -ETIMEDOUT);
+		p->leg->ops->failed(p, tx, -ETIMEDOUT);
 		return;
 	}
 	tx->retries++;
@@ -308,7 +309,7 @@ void coap_tx_remove(struct coap_tx *tx, uint64_t now_ms)
 
 	if (!p)
 		return;
-	timer_cancel(p->shared->timers, &tx->timer);
+	timer_cancel(p->leg->shared->timers, &tx->timer);
 	set_state(tx, COAP_TX_IDLE);
 	unlink_tx(tx);
 	send_queued(p, now_ms);
@@ -318,12 +319,12 @@ void coap_tx_pause(struct coap_tx *tx, uint64_t at_ms, bool on_contact)
 {
 	if (!tx->peer || tx->state == COAP_TX_QUEUED)
 		return;
-	timer_cancel(tx->peer->shared->timers, &tx->timer);
+	timer_cancel(tx->peer->leg->shared->timers, &tx->timer);
 	set_state(tx, COAP_TX_PAUSED);
 	tx->on_contact = on_contact;
 	tx->put_off = false;
 	if (at_ms)
-		timer_set(tx->peer->shared->timers, &tx->timer, at_ms, on_tx_timer);
+		timer_set(tx->peer->leg->shared->timers, &tx->timer, at_ms, on_tx_timer);
 }
 
 void coap_tx_go(struct coap_tx *tx, uint64_t now_ms)
@@ -337,7 +338,7 @@ void coap_tx_restart(struct coap_tx *tx, uint64_t now_ms)
 	if (!tx->peer || tx->state == COAP_TX_QUEUED)
 		return;
 	set_state(tx, COAP_TX_FLIGHT);
-	timer_cancel(tx->peer->shared->timers, &tx->timer);
+	timer_cancel(tx->peer->leg->shared->timers, &tx->timer);
 	start_timer(tx, now_ms);
 }
 
@@ -415,6 +416,15 @@ struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid)
 		if (tx->con && tx->mid == mid && tx->first_ms)
 			return tx;
 	return NULL;
+}
+
+size_t coap_peer_queued(const struct coap_peer *p)
+{
+	size_t n = 0;
+
+	for (const struct coap_tx *tx = p->head; tx; tx = tx->next)
+		n++;
+	return n;
 }
 
 bool coap_peer_clear(const struct coap_peer *p)

@@ -79,23 +79,29 @@ struct coap_peer_ops {
 	bool (*may_leave)(struct coap_peer *p, struct coap_tx *tx);
 };
 
+/* What is the same for all peers of one kind: all devices of a profile, all associations with a server. */
+struct coap_leg {
+	const struct coap_peer_ops *ops;  /* borrowed, as are the others */
+	const struct coap_params *params;
+	struct coap_shared *shared;
+};
+
 struct coap_dedup;
 struct coap_peer {
-	const struct coap_peer_ops *ops;    /* borrowed */
-	const struct coap_params *params;   /* borrowed; may be replaced at any time */
-	struct coap_shared *shared;         /* borrowed */
-	struct coap_tx *head, *tail;        /* active ones first, then the queued by class */
-	struct coap_dedup *dedup;           /* owned; NULL while nothing is remembered */
-	uint32_t queued; /* in the list in all */
+	const struct coap_leg *leg;  /* borrowed; may be replaced at any time by one with the same shared */
+	struct coap_tx *head, *tail; /* active ones first, then the queued by class */
+	struct coap_dedup *dedup;    /* owned; NULL while nothing is remembered */
 	uint16_t next_mid;
 	uint16_t mid_limit; /* ids up to this one, exclusive, are reserved; after a restart the next one is at or behind it */
-	uint8_t active;  /* CON that hold one of the NSTART places */
-	uint8_t stuck;   /* of these, PAUSED or SILENT */
-	bool sending;    /* the queue is being sent from */
-	bool mids_low;   /* the reserve is nearly used up: coap_peer_reserve() is due */
-	bool away;       /* the owner's: nobody is there to hear a NON, so it waits, and what is behind it; coap_peer_resume() ends it */
+	uint8_t active;     /* CON that hold one of the NSTART places */
+	uint8_t stuck;      /* of these, PAUSED or SILENT */
+	bool sending : 1;   /* the queue is being sent from */
+	bool mids_low : 1;  /* the reserve is nearly used up: coap_peer_reserve() is due */
+	bool away : 1;      /* the owner's: nobody is there to hear a NON, so it waits, and what is behind it; coap_peer_resume() ends it */
+	bool ending : 1;    /* the owner's: nothing but answers begins to leave */
 };
-void coap_peer_init(struct coap_peer *p, const struct coap_peer_ops *ops, const struct coap_params *params, struct coap_shared *shared);
+_Static_assert(sizeof(struct coap_peer) <= 40, "an idle peer is small");
+void coap_peer_init(struct coap_peer *p, const struct coap_leg *leg);
 void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out before */
 uint16_t coap_peer_mid(struct coap_peer *p); /* the next message id; the first is random */
 #define COAP_MIDS_RESERVED 512 /* at once */
@@ -121,6 +127,7 @@ void coap_peer_retry(struct coap_peer *p, uint64_t now_ms);   /* what send put o
 struct coap_tx *coap_peer_stuck(const struct coap_peer *p);   /* the first CON that is paused or silent, or NULL */
 /* The active tx with that id, or NULL: for ACK and RST. */
 struct coap_tx *coap_peer_find(const struct coap_peer *p, uint16_t mid);
+size_t coap_peer_queued(const struct coap_peer *p); /* tx in it in all, counted one by one */
 bool coap_peer_clear(const struct coap_peer *p); /* a NON may leave now without overtaking anything */
 
 /* ---- what was received before (RFC 7252 4.2, 4.3, 4.5) ---- */

@@ -56,9 +56,11 @@ static bool say_no(struct assoc *a, const struct coap_msg *m, uint8_t code, enum
 
 static bool is_queue_full(const struct device *d, const struct coap_msg *m)
 {
-	size_t len = m->options_len + m->payload_len;
+	size_t len = m->options_len + m->payload_len, mine = len;
 
-	return d->gate.queue_bytes + len > QUEUE_BYTES_MAX || d->all->queue_bytes + len > QUEUE_BYTES_ALL_MAX;
+	for (const struct exchange *x = d->down; x; x = x->next)
+		mine += x->queued;
+	return mine > QUEUE_BYTES_MAX || d->all->queue_bytes + len > QUEUE_BYTES_ALL_MAX;
 }
 
 /* What goes before a request that comes now. */

@@ -172,7 +172,7 @@ struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port)
 		return NULL;
 	a->dev = d;
 	a->srv = srv;
-	coap_peer_init(&a->peer, &assoc_peer_ops, &srv->params, &d->all->shared);
+	coap_peer_init(&a->peer, &srv->leg);
 	err = north_assoc_open(&a->north, srv->north, d->conf->head.name, port, a);
 	if (err && port) { /* somebody took it while the daemon was down */
 		log_ev(LOG_WARNING, ROOM, "assoc.port_taken", LF_STR("dev", d->conf->head.name), LF_UINT("port", port));
@@ -206,11 +206,9 @@ static void end_exchanges(struct exchange *x, const struct assoc *a)
 
 void assoc_close(struct assoc *a)
 {
-	static const struct coap_params nothing_leaves = { .nstart = 0 };
-
 	a->closing = true;
 	assoc_clear_silent(a);
-	a->peer.params = &nothing_leaves;
+	a->peer.ending = true;
 	a->peer.away = true;
 	relations_drop(a);
 	end_exchanges(a->dev->up, a);

@@ -14,26 +14,27 @@
 
 /* ---- profiles ---- */
 
-static void fill_profile(struct profile *p, const struct profile_conf *c)
+static void fill_profile(struct sessions *s, struct profile *p, const struct profile_conf *c)
 {
 	*p = (struct profile){
 		.conf = c,
 		.params = { (uint32_t)c->ack_timeout_s * 1000, 100000, (uint8_t)c->max_retransmit, (uint8_t)c->nstart },
+		.leg = { &device_peer_ops, &p->params, &s->shared },
 		.empty_ack_ms = (uint32_t)((double)c->ack_timeout_s * 1000 * c->empty_ack_at),
 		.quota_step_us = 60000000u / c->quota_units_per_min,
 	};
 }
 
 /* The built-in profile stands first. */
-static struct profile *make_profiles(const struct conf_list *list)
+static struct profile *make_profiles(struct sessions *s, const struct conf_list *list)
 {
 	struct profile *v = calloc(list->n + 1, sizeof *v);
 
 	if (!v)
 		return NULL;
-	fill_profile(&v[0], profile_builtin());
+	fill_profile(s, &v[0], profile_builtin());
 	for (size_t i = 0; i < list->n; i++)
-		fill_profile(&v[i + 1], list->v[i]);
+		fill_profile(s, &v[i + 1], list->v[i]);
 	return v;
 }
 
@@ -209,7 +210,7 @@ static int take_links(struct sessions *s, const struct sessions_conf *conf)
 
 int sessions_configure(struct sessions *s, const struct sessions_conf *conf, struct sessions_change *change)
 {
-	struct profile *profiles = make_profiles(conf->profiles), *old = s->profiles;
+	struct profile *profiles = make_profiles(s, conf->profiles), *old = s->profiles;
 	struct device **fresh = malloc((conf->devices->n + s->table_n + 1) * sizeof(struct device *));
 	int err;
 
@@ -226,6 +227,7 @@ int sessions_configure(struct sessions *s, const struct sessions_conf *conf, str
 	s->profiles_n = conf->profiles->n + 1;
 	err = take_devices(s, fresh, conf->devices, change) ? -ENOMEM : err;
 	servers_sweep(s);
+	paces_sweep(s);
 	free(old);
 	return err;
 }

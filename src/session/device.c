@@ -110,7 +110,7 @@ void device_put(struct device *d, const uint8_t *data, size_t len)
 	struct link_down how = down_of(LINK_ANSWER);
 
 	how.maximum_latency_s = gate_latency_s(d, NULL);
-	if (!d->at || d->link->ops->send(d->at, &how, data, len) != 0)
+	if (!d->at || device_link(d)->ops->send(d->at, &how, data, len) != 0)
 		return;
 	note_down(d);
 	gate_sent(d, false);
@@ -202,7 +202,7 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	if (waits_for_journal(tx))
 		return -EAGAIN;
 	how.id = tx->con ? tx_id(d, tx) : 0;
-	err = d->link->ops->send(d->at, &how, tx->data, tx->len);
+	err = device_link(d)->ops->send(d->at, &how, tx->data, tx->len);
 	if (!err) {
 		note_down(d);
 		gate_sent(d, tx->kind != TX_ANSWER);
@@ -218,8 +218,8 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 
 void device_cancel(struct device *d, struct coap_tx *tx)
 {
-	if (d->at && tx->peer && tx->id && tx->first_ms && d->link->ops->cancel)
-		d->link->ops->cancel(d->at, tx->id);
+	if (d->at && tx->peer && tx->id && tx->first_ms && device_link(d)->ops->cancel)
+		device_link(d)->ops->cancel(d->at, tx->id);
 	tx->id = 0;
 }
 
@@ -433,9 +433,8 @@ void device_detach(struct device *d, bool gone)
 {
 	gate_detach(d);
 	if (d->at)
-		d->link->ops->detach(d->at, gone);
+		device_link(d)->ops->detach(d->at, gone);
 	d->at = NULL;
-	d->link = NULL;
 }
 
 void device_free(struct device *d, bool gone)

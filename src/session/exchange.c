@@ -75,9 +75,9 @@ static size_t asker_room(const struct exchange *x)
 
 void exchange_count(struct exchange *x, enum link_result r)
 {
-	if (x->dir == UP && x->counted == LINK_RES_COUNT && x->dev->link) {
+	if (x->dir == UP && x->counted == LINK_RES_COUNT && x->dev->at) {
 		x->counted = r;
-		link_count(x->dev->link, r);
+		link_count(device_link(x->dev), r);
 	}
 }
 

@@ -46,8 +46,8 @@ static struct held *next_held(struct fresh *f)
 
 static void give_back(struct device *d, struct link_up *up)
 {
-	if (d->link) /* else it was withdrawn meanwhile */
-		link_count(d->link, LINK_RES_DROPPED);
+	if (d->at) /* else it was withdrawn meanwhile */
+		link_count(device_link(d), LINK_RES_DROPPED);
 	link_verdict(up, LINK_OVERLOAD);
 }
 

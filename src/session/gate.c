@@ -300,14 +300,12 @@ void gate_submitted(struct exchange *x)
 	if (x->over || x->queued)
 		return;
 	x->queued = x->tx.len;
-	d->gate.queue_bytes += x->queued;
 	d->all->queue_bytes += x->queued;
 	watch_executes(d);
 }
 
 void gate_over(struct exchange *x)
 {
-	x->dev->gate.queue_bytes -= x->queued;
 	x->dev->all->queue_bytes -= x->queued;
 	x->queued = 0;
 }

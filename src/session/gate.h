@@ -25,7 +25,6 @@ struct budget;
 struct device;
 struct exchange;
 struct gate_wait;
-struct pace;
 struct profile;
 struct sessions;
 
@@ -35,8 +34,6 @@ struct gate {
 	uint64_t asleep_until_ms; /* while device.asleep: when that is no longer believed */
 	struct budget *budget;    /* owned; NULL: unlimited */
 	struct gate_wait *wait;   /* owned; NULL while nothing waits for a time */
-	struct pace *pace;        /* of its link; NULL: not needed so far */
-	uint32_t queue_bytes;     /* of the requests of servers that are open */
 	bool asleep_timed;        /* asleep_until_ms is a time that the network named */
 	bool woke;                /* heard after it was asleep, and what waited has not gone yet */
 	bool busy;                /* waiting units are being sent */
@@ -90,6 +87,7 @@ bool pace_has_room(struct device *d);
 void pace_take(struct device *d);
 void pace_wait(struct device *d); /* gate_flush() is called when its turn comes */
 void pace_leave(struct device *d);/* it does not wait any more, and its link may go */
+void paces_sweep(struct sessions *s); /* frees those of links that are no longer there; nobody waits on them */
 
 /* ---- gate.c ---- */
 /* For the message layer: may tx leave now? first: it has never left. False: it waits, and gate_flush() will come to it. */

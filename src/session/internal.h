@@ -51,6 +51,7 @@ struct kept {
 struct profile {
 	const struct profile_conf *conf; /* borrowed from the configuration */
 	struct coap_params params;
+	struct coap_leg leg;
 	uint32_t empty_ack_ms;
 	uint64_t quota_step_us; /* of one unit */
 };
@@ -62,6 +63,7 @@ struct server {
 	struct north_server *north;
 	struct server_uri uri;
 	struct coap_params params;
+	struct coap_leg leg;
 	struct lwm2m_edits edits;    /* insert_ep is filled per device */
 	bool insert_ep, edit;        /* edit: any of the edits is asked for */
 	struct assoc *silent;        /* associations whose head is silent, by next_silent */
@@ -174,7 +176,6 @@ struct device {
 	struct sessions *all;
 	const struct device_conf *conf; /* of the configuration; owned when it is stored */
 	const struct profile *profile;
-	struct link *link;
 	struct link_dev *at;      /* NULL: the link is not open */
 	struct assoc *assocs;
 	struct coap_peer south;
@@ -182,9 +183,9 @@ struct device {
 	struct exchange *up, *down; /* owned lists */
 	struct transfers *blocks;   /* owned; NULL while no body is under way */
 	struct device *next_dirty;
-	uint64_t saved_ms;          /* when its state was handed to the store */
-	uint32_t keeping;           /* units of it on their way into the journal */
-	uint32_t saving;            /* of these, waiting for its state to be on disk first */
+	uint32_t saved_s;           /* of clock_now_ms(): when its state was handed to the store */
+	uint16_t keeping;           /* units of it on their way into the journal */
+	uint16_t saving;            /* of these, waiting for its state to be on disk first */
 	char *ep_learned;         /* owned; of a device whose record names none */
 	uint64_t last_up_wall_ms, last_down_wall_ms;
 	uint64_t quota_us;        /* theoretical arrival time of the next unit, of the quota */
@@ -198,13 +199,18 @@ struct device {
 	uint8_t next_token;
 	uint8_t next_tag;         /* Request-Tag of the next body that is cut here */
 	uint16_t too_big;         /* octets that the alarm device.too_big names; 0: it is not raised */
-	bool has_ep;              /* by_ep is in the map */
-	bool stored;              /* its record is none of the files: conf is its own */
-	bool fresh;               /* made by a rule, and its record is on its way to the disk */
-	bool barred, asleep, heard;
-	bool dirty;               /* in the list of those to be saved */
-	bool keep;                /* mark of a reload */
+	bool has_ep : 1;          /* by_ep is in the map */
+	bool stored : 1;          /* its record is none of the files: conf is its own */
+	bool fresh : 1;           /* made by a rule, and its record is on its way to the disk */
+	bool barred : 1, asleep : 1, heard : 1;
+	bool dirty : 1;           /* in the list of those to be saved */
+	bool keep : 1;            /* mark of a reload */
 };
+
+static inline struct link *device_link(const struct device *d) /* NULL: it is not open */
+{
+	return d->at ? ((const struct link_dev_base *)(const void *)d->at)->link : NULL;
+}
 
 enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_BLOCK_CUT, C_BLOCK_HELD, C_THROTTLED, C_PATIENCE, C_BUDGET_DROPPED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_COUNT };
 
@@ -229,7 +235,7 @@ struct sessions {
 	struct profile *profiles;
 	size_t profiles_n;
 	uint64_t *counters[C_COUNT];
-	struct pace *paces;               /* owned: of links on which requests were sent */
+	struct pace *paces;               /* owned; of links on which requests were sent */
 	uint64_t pace_us;                 /* of all links together */
 	size_t queue_bytes;               /* of all requests to devices that are open */
 	struct timer expiry;

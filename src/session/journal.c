@@ -21,7 +21,7 @@
 
 bool keeps(const struct device *d)
 {
-	return d->all->env.store && d->link && d->link->conf->journal;
+	return d->all->env.store && d->at && device_link(d)->conf->journal;
 }
 
 struct link_up *take_up(struct sessions *s)
@@ -191,7 +191,7 @@ static struct kept *kept_of(struct coap_tx *tx)
 /* Nothing is before it, and its server is there: what is written now is true when it leaves. */
 static bool leaves_at_once(const struct assoc *a, const struct coap_tx *tx)
 {
-	return !a->dev->keeping && coap_peer_clear(&a->peer) && (!tx->con || a->peer.active < a->peer.params->nstart) &&
+	return !a->dev->keeping && coap_peer_clear(&a->peer) && (!tx->con || a->peer.active < a->srv->params.nstart) &&
 		north_server_is_up(a->srv->north) && north_assoc_is_up(a->north);
 }
 

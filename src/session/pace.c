@@ -19,31 +19,27 @@ struct pace {
 	const struct link *link;
 	struct gate_wait *first, **end; /* devices that wait */
 	uint64_t at_us;                 /* theoretical time of the next one */
-	unsigned users;
 	struct timer timer;
 };
 
+/* Links are few. NULL: no memory. */
 static struct pace *pace_of(struct device *d)
 {
+	const struct link *l = device_link(d);
 	struct pace *p = d->all->paces;
 
-	if (d->gate.pace)
-		return d->gate.pace;
-	while (p && p->link != d->link)
+	while (p && p->link != l)
 		p = p->next;
-	if (!p)
-		p = calloc(1, sizeof *p);
+	if (p)
+		return p;
+	p = calloc(1, sizeof *p);
 	if (!p)
 		return NULL;
-	if (!p->users) {
-		p->all = d->all;
-		p->link = d->link;
-		p->end = &p->first;
-		p->next = d->all->paces;
-		d->all->paces = p;
-	}
-	p->users++;
-	d->gate.pace = p;
+	p->all = d->all;
+	p->link = l;
+	p->end = &p->first;
+	p->next = d->all->paces;
+	d->all->paces = p;
 	return p;
 }
 
@@ -127,18 +123,33 @@ void pace_wait(struct device *d)
 
 void pace_leave(struct device *d)
 {
-	struct pace *p = d->gate.pace, **at = &d->all->paces;
+	struct gate_wait *w = d->gate.wait;
 
-	if (!p)
-		return;
-	if (d->gate.wait && d->gate.wait->pace_link)
-		take_out(p, d->gate.wait);
-	d->gate.pace = NULL;
-	if (--p->users)
-		return;
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	timer_cancel(p->all->env.timers, &p->timer);
-	free(p);
+	if (w && w->pace_link)
+		take_out(pace_of(d), w);
+}
+
+static bool is_open(const struct sessions *s, const struct link *l)
+{
+	for (size_t i = 0; i < s->links_n; i++)
+		if (s->links[i] == l)
+			return true;
+	return false;
+}
+
+void paces_sweep(struct sessions *s)
+{
+	struct pace **at = &s->paces;
+
+	while (*at) {
+		struct pace *p = *at;
+
+		if (is_open(s, p->link)) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		timer_cancel(s->env.timers, &p->timer);
+		free(p);
+	}
 }

@@ -87,7 +87,7 @@ struct device *device_new(struct sessions *s, const struct device_conf *c, bool 
 	d->all = s;
 	d->conf = c;
 	d->profile = find_profile(s, c->profile);
-	coap_peer_init(&d->south, &device_peer_ops, &d->profile->params, &s->shared);
+	coap_peer_init(&d->south, &d->profile->leg);
 	if (map_add(&s->names, &d->by_name, map_hash(c->head.name, strlen(c->head.name)))) {
 		free(d);
 		return NULL;
@@ -118,7 +118,7 @@ bool device_renew(struct device *d, const struct device_conf *c, bool stored)
 	const struct device_conf *old = d->conf;
 	bool differs = !same_record(old, c), moves = !same_attachment(old, c);
 
-	if (d->at && (moves || sessions_link(d->all, c->link) != d->link))
+	if (d->at && (moves || sessions_link(d->all, c->link) != device_link(d)))
 		device_detach(d, moves);
 	if (!same_text(old->ep, c->ep) || (c->ep && d->ep_learned))
 		device_forget_ep(d);
@@ -136,10 +136,10 @@ void device_take_from(struct device *d, struct device *holder)
 	if (holder && holder != d && holder->ep_learned) /* the record says whose it is */
 		device_forget_ep(holder);
 	d->profile = find_profile(d->all, d->conf->profile);
-	d->south.params = &d->profile->params;
+	d->south.leg = &d->profile->leg;
 	budget_configure(d);
-	if (d->at && d->link->ops->set_mtu)
-		d->link->ops->set_mtu(d->at, (uint32_t)d->profile->conf->mtu);
+	if (d->at && device_link(d)->ops->set_mtu)
+		device_link(d)->ops->set_mtu(d->at, (uint32_t)d->profile->conf->mtu);
 	(void)device_index_ep(d);
 	close_assocs(d);
 	gate_flush(d); /* another window or budget may let go what waits */
@@ -161,14 +161,12 @@ int device_attach(struct device *d)
 	if (d->at || !l)
 		return 0;
 	d->link_mtu = 0;
-	d->link = l;
 	err = l->ops->attach(l, &d->at, &id, d, (uint32_t)d->profile->conf->mtu);
 	if (!err) {
 		coap_peer_resume(&d->south, clock_now_ms()); /* of a device whose link was away */
 		return 0;
 	}
 	d->at = NULL;
-	d->link = NULL;
 	if (err != -EEXIST || !d->stored) /* whoever places a stored one says why it cannot be */
 		log_ev(LOG_ERROR, ROOM, "attach.failed", LF_STR("dev", device_name(d)), LF_STR("link", d->conf->link),
 		       LF_STR("reason", strerror(-err)));

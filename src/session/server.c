@@ -28,6 +28,7 @@ static void take_conf(struct server *srv, struct north_server *north)
 	srv->conf = c;
 	srv->keep = true;
 	srv->params = (struct coap_params){ 2000, 100000, 4, (uint8_t)c->nstart };
+	srv->leg = (struct coap_leg){ &assoc_peer_ops, &srv->params, &srv->all->shared };
 	srv->insert_ep = c->insert_ep;
 	srv->edits = (struct lwm2m_edits){
 		.binding = strcmp(c->binding, "keep") == 0 ? NULL : c->binding,

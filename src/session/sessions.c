@@ -151,6 +151,8 @@ void sessions_free(struct sessions *s)
 	for (struct server *srv = s->servers; srv; srv = srv->next)
 		srv->keep = false;
 	servers_sweep(s);
+	s->links_n = 0;
+	paces_sweep(s);
 	close_metrics(s);
 	map_fini(&s->names);
 	map_fini(&s->eps);

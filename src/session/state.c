@@ -14,7 +14,7 @@
 #define FORM 1
 #define RECORD_MAX 32768
 #define SAVE_MS 50          /* changes within this go in one record */
-#define HEARD_MS 5000       /* how stale the time of the last unit may be */
+#define HEARD_S 5           /* how stale the time of the last unit may be */
 #define TOKENS_SKIPPED 61   /* per life that wrote nothing: a device may still answer to them */
 
 /* ---- writing ---- */
@@ -100,7 +100,7 @@ void device_save(struct device *d)
 	size_t len = write_device(d, buf, sizeof buf);
 
 	device_clean(d);
-	d->saved_ms = clock_now_ms();
+	d->saved_s = (uint32_t)(clock_now_ms() / 1000);
 	if (len)
 		store_put(d->all->env.store, STORE_SESSION, name, strlen(name), buf, len);
 	else
@@ -147,7 +147,7 @@ static bool ids_are_low(const struct device *d)
 
 void device_heard(struct device *d)
 {
-	if (clock_now_ms() - d->saved_ms >= HEARD_MS || ids_are_low(d))
+	if (clock_now_ms() / 1000 - d->saved_s >= HEARD_S || ids_are_low(d))
 		device_touch(d);
 }
 

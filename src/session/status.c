@@ -23,7 +23,7 @@ static void server_status(const struct assoc *a, struct device_server_status *st
 		.name = a->srv->conf->head.name,
 		.port = north_assoc_port(a->north),
 		.observations = a->relations_n,
-		.queued = a->peer.queued,
+		.queued = (unsigned)coap_peer_queued(&a->peer),
 	};
 	if (!a->reg)
 		return;
@@ -70,7 +70,7 @@ void device_status(const struct device *d, struct device_status *st)
 		.name = device_name(d),
 		.ep = device_ep(d),
 		.link = d->conf->link,
-		.link_type = d->link ? d->link->ops->name : "",
+		.link_type = d->at ? device_link(d)->ops->name : "",
 		.profile = d->profile->conf->head.name,
 		.conf = d->conf,
 		.stored = d->stored,
@@ -91,5 +91,5 @@ void device_status(const struct device *d, struct device_status *st)
 
 size_t device_link_text(const struct device *d, char *buf, size_t size)
 {
-	return d->at && d->link->ops->describe ? d->link->ops->describe(d->at, buf, size) : 0;
+	return d->at && device_link(d)->ops->describe ? device_link(d)->ops->describe(d->at, buf, size) : 0;
 }

@@ -301,7 +301,7 @@ static bool is_request(const uint8_t *data, size_t len)
 void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8_t *data, size_t len)
 {
 	struct sessions *s = arg;
-	struct link *l = d->link;
+	struct link *l = device_link(d);
 	enum link_result res;
 
 	if (d->fresh) {

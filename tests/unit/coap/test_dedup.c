@@ -18,6 +18,7 @@ static struct leg {
 	struct timers timers;
 	struct coap_shared shared;
 	struct coap_params params;
+	struct coap_leg kind;
 	struct coap_peer peer;
 	uint64_t now_ms;
 } leg;
@@ -33,7 +34,8 @@ static int begin(void **state)
 	leg.shared.timers = &leg.timers;
 	leg.shared.answer_bytes_max = 1000;
 	leg.params = (struct coap_params){ 2000, 100000, 4, 1 };
-	coap_peer_init(&leg.peer, &no_ops, &leg.params, &leg.shared);
+	leg.kind = (struct coap_leg){ &no_ops, &leg.params, &leg.shared };
+	coap_peer_init(&leg.peer, &leg.kind);
 	return 0;
 }
 
@@ -240,6 +242,24 @@ static void an_answer_to_what_was_never_seen_is_not_kept(void **state)
 	assert_int_equal(leg.shared.answer_bytes, 0);
 }
 
+static void restored_in_any_order_each_is_known_for_its_window(void **state)
+{
+	const uint16_t mids[] = { 3, 1, 4, 2 }; /* each received so many seconds after the start of the life before */
+	const uint8_t token = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		coap_peer_restore_seen(&leg.peer, mids[i], &token, 1, true, START_MS + mids[i] * 1000u,
+				       (const uint8_t *)"x", 1, true);
+	wait_ms(4000);
+	for (uint16_t mid = 1; mid <= 4; mid++)
+		assert_answer(mid, 1, "x");
+	wait_ms(CON_WINDOW_MS - 2000);
+	assert_int_equal(seen(2, 2), COAP_SEEN_NEW);
+	assert_answer(3, 1, "x");
+	assert_answer(4, 1, "x");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void)
 {
@@ -255,6 +275,7 @@ int main(void)
 		T(freed_when_the_newest_has_left_its_window),
 		T(an_answer_above_the_cap_is_given_up),
 		T(an_answer_to_what_was_never_seen_is_not_kept),
+		T(restored_in_any_order_each_is_known_for_its_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

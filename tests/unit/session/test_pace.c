@@ -11,11 +11,12 @@
 
 #define DEVICES 8
 
-/* Devices that are not attached: what their turn does is seen by their leaving the line. */
+/* Devices whose gate is closed: what their turn does is seen by their leaving the line. */
 static struct scene {
 	struct timers timers;
 	struct sessions s;
 	struct link link[2];
+	struct link_dev_base at[DEVICES];
 	struct device d[DEVICES];
 	struct gate_wait wait[DEVICES];
 	uint64_t now_ms;
@@ -35,7 +36,9 @@ static int begin(void **state)
 	turn_to(1000000);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		sc.d[i].all = &sc.s;
-		sc.d[i].link = &sc.link[i % 2];
+		sc.at[i].link = &sc.link[i % 2];
+		sc.d[i].at = (void *)&sc.at[i];
+		sc.d[i].gate.closed = true;
 		sc.d[i].gate.wait = &sc.wait[i];
 		sc.wait[i].dev = &sc.d[i];
 	}
@@ -47,6 +50,7 @@ static int end(void **state)
 	(void)state;
 	for (unsigned i = 0; i < DEVICES; i++)
 		pace_leave(&sc.d[i]);
+	paces_sweep(&sc.s);
 	assert_null(sc.s.paces);
 	assert_int_equal(sc.timers.count, 0);
 	return 0;
