@@ -117,6 +117,8 @@ static int add_record(struct store *s, const struct entry_record *r, const void 
 
 	if (r->len > RECORD_DATA_MOST)
 		return -EMSGSIZE;
+	if (!r->id) /* there was none to be had */
+		return -EAGAIN;
 	if (s->queued + size > (w ? 1u : 4u) * (size_t)STORE_QUEUE_MOST)
 		return -ENOBUFS;
 	b = filling(s);

@@ -92,7 +92,7 @@ void store_put_all(struct store *s, enum store_table t, const struct store_recor
 uint64_t store_entry_id(struct store *s);
 /**
  * Append a record to the journal.
- * @param id    entry it belongs to; the first record of an id opens the entry
+ * @param id    entry it belongs to; the first record of an id opens the entry. 0, as store_entry_id() may give: -EAGAIN to w
  * @param kind  the writer's, 1 to 255
  * @param w     called when it is durable (group commit); NULL: nobody waits, it goes with the next commit
  * Records of one caller are written in the order in which they were appended.
