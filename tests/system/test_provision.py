@@ -286,29 +286,29 @@ def test_an_unknown_user_with_a_rule_registers_over_t8_and_survives_a_kill(t8): 
     eid = "n7@iot.example"
     s.devices["n7"] = eid
     msg = s.message(query=["lt=3000", "lwm2m=1.1", "b=N"])
-    answer = s.stub.uplink("m1@iot.example", msg, externalId=eid, niddConfiguration="x")
+    answer = s.fake.uplink("m1@iot.example", msg, externalId=eid, niddConfiguration="x")
     assert answer.status == 204  # not one 404 before
     asked = s.srv.recv(where=lambda m: m.is_request)
     assert asked.query()[-1] == "ep=urn:iot.example:n7"
     source = s.srv.source
     s.srv.reply(asked, "2.01", options=[(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"n7")])
-    assert s.stub.down(eid).code == "2.01"
-    assert s.stub.uplink("m1@iot.example", msg, externalId="x7@iot.example", niddConfiguration="x").status == 404
+    assert s.fake.down(eid).code == "2.01"
+    assert s.fake.uplink("m1@iot.example", msg, externalId="x7@iot.example", niddConfiguration="x").status == 404
     s.gw.kill9()
     s.gw.start().ready()
     shown = s.gw.ctl("device", "show", eid)
     assert shown["state"] == "registered" and shown["ep"] == "urn:iot.example:n7"
     wait_until(lambda: s.gw.ctl("device", "show", eid)["link"].get("configuration_state") == "active")
     update = s.message(path="/rd/n7", query=[], payload=b"")
-    assert s.stub.uplink(eid, update).status == 204
+    assert s.fake.uplink(eid, update).status == 204
     asked = s.srv.recv(where=lambda m: m.path() == "/rd/n7")
     assert s.srv.source == source
     s.srv.reply(asked, "2.04")
-    assert s.stub.down(eid, where=lambda m: m.mid == update.mid).code == "2.04"
+    assert s.fake.down(eid, where=lambda m: m.mid == update.mid).code == "2.04"
 
     assert s.gw.run_ctl("device", "remove", eid).returncode == 0  # and its configuration goes with it
-    s.stub.wait("delete")
-    assert s.stub.config(eid) is None and s.stub.config("m1@iot.example")
+    s.fake.wait("delete")
+    assert s.fake.config(eid) is None and s.fake.config("m1@iot.example")
 
 
 def test_a_rule_is_checked_with_the_rest_of_the_configuration(gw):

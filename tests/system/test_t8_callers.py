@@ -13,7 +13,7 @@ import pytest
 from bed import loop_host, wait_until
 from certs import Authority
 from t8scene import t8  # noqa: F401  (a fixture)
-from t8stub import PROMPT_S, T8Stub
+from t8fake import PROMPT_S, T8Fake
 
 M1 = "m1@iot.example"
 
@@ -29,7 +29,7 @@ def other_ca(tmp_path_factory):
 
 
 def where(s, eid=M1):
-    return urllib.parse.urlsplit(s.stub.config(eid)["notificationDestination"])
+    return urllib.parse.urlsplit(s.fake.config(eid)["notificationDestination"])
 
 
 def call(s, headers=None, source=None, path=None, body=None, method="POST", port=None):
@@ -42,7 +42,7 @@ def call(s, headers=None, source=None, path=None, body=None, method="POST", port
     for name, value in lines.items():
         for v in value if isinstance(value, list) else [value]:
             c.putheader(name, v)
-    text = json.dumps(s.stub.uplink_body(M1, b"")).encode() if body is None else body
+    text = json.dumps(s.fake.uplink_body(M1, b"")).encode() if body is None else body
     c.putheader("Content-Length", str(len(text)))
     c.endheaders()
     try:
@@ -77,7 +77,7 @@ def tls_scene(t8, ca, crl=None, **more):
     host = loop_host()
     callback.update(listen="%s:8444" % host, url="https://%s:8444/t8" % host)
     s = t8(start=False, callback=callback, **more)
-    s.stub.test = "never"
+    s.fake.test = "never"
     s.gw.start()
     return s.ready()
 
@@ -86,14 +86,14 @@ def test_t8_58_s11_only_a_good_client_certificate_gets_in(t8, ca, other_ca):  # 
     good, late, gone = ca.issue("scef"), ca.issue("late", expired=True), ca.issue("gone")
     ca.revoke("gone")
     s = tls_scene(t8, ca, ca.crl())
-    url = s.stub.config(M1)["notificationDestination"]
-    body = s.stub.uplink_body(M1, b"")
+    url = s.fake.config(M1)["notificationDestination"]
+    body = s.fake.uplink_body(M1, b"")
     for kind in ([], late, gone, other_ca.issue("scef")):
         with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
-            s.stub.notify(body, url=url, context=tls_context(ca, *kind))
+            s.fake.notify(body, url=url, context=tls_context(ca, *kind))
     wait_until(lambda: rejected(s, "tls") == 4, what=lambda: "%s refused" % rejected(s, "tls"))
-    assert s.stub.notify(body, url=url, context=tls_context(ca, *good)).status == 204
-    s.stub.notify_tls = tls_context(ca, *good)
+    assert s.fake.notify(body, url=url, context=tls_context(ca, *good)).status == 204
+    s.fake.notify_tls = tls_context(ca, *good)
     s.register()
     lines = [line for line in s.gw.log.lines if "ev=callback.rejected" in line]
     assert 1 <= len(lines) < 4 and "reason=tls" in lines[0] and "from=127." in lines[0]  # with address, and not one line each
@@ -116,19 +116,19 @@ def test_s11_plain_text_and_old_tls_are_no_handshake(t8, ca):  # noqa: F811
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        s.stub.notify({}, M1, context=context)
-    s.stub.notify_tls = tls_context(ca, *ca.issue("new"))
+        s.fake.notify({}, M1, context=context)
+    s.fake.notify_tls = tls_context(ca, *ca.issue("new"))
     s.register()
 
 
 def test_a_reload_takes_another_certificate_without_cutting_calls(t8, ca):  # noqa: F811
     s = tls_scene(t8, ca)
-    s.stub.notify_tls = tls_context(ca, *ca.issue("scef"))
+    s.fake.notify_tls = tls_context(ca, *ca.issue("scef"))
     url = where(s)
-    kept = http.client.HTTPSConnection(url.hostname, url.port, timeout=20, context=s.stub.notify_tls)
+    kept = http.client.HTTPSConnection(url.hostname, url.port, timeout=20, context=s.fake.notify_tls)
 
     def over_kept():
-        kept.request("POST", url.path, json.dumps(s.stub.uplink_body(M1, b"")), {"Content-Type": "application/json"})
+        kept.request("POST", url.path, json.dumps(s.fake.uplink_body(M1, b"")), {"Content-Type": "application/json"})
         answer = kept.getresponse()
         answer.read()
         return answer.status
@@ -140,7 +140,7 @@ def test_a_reload_takes_another_certificate_without_cutting_calls(t8, ca):  # no
     assert s.gw.reload().returncode == 0
     assert over_kept() == 204
     kept.close()
-    fresh = s.stub.notify_tls.wrap_socket(socket.create_connection((url.hostname, url.port), 20))
+    fresh = s.fake.notify_tls.wrap_socket(socket.create_connection((url.hostname, url.port), 20))
     assert ("commonName", "gw2") in fresh.getpeercert()["subject"][0]
     fresh.close()
     s.register()
@@ -151,7 +151,7 @@ def test_a_reload_takes_another_certificate_without_cutting_calls(t8, ca):  # no
 def test_t8_58_s12_the_bearer_has_to_be_right_and_alone(t8):  # noqa: F811
     s = t8(start=False, callback={"bearer": "file:cb.token"})
     s.gw.secret("cb.token", "Correct-Horse-Battery")
-    s.stub.test = "never"
+    s.fake.test = "never"
     s.gw.start()
     s.ready()
     right = "Bearer Correct-Horse-Battery"
@@ -166,7 +166,7 @@ def test_t8_58_s12_the_bearer_has_to_be_right_and_alone(t8):  # noqa: F811
     assert call(s, {"Authorization": right})[0] == 204
     assert len([line for line in s.gw.log.lines if "ev=callback.rejected" in line]) == 1
     assert not any("Correct-Horse" in line for line in s.gw.log.lines)
-    s.stub.notify_headers = {"Authorization": right}
+    s.fake.notify_headers = {"Authorization": right}
     s.register()
 
 
@@ -174,7 +174,7 @@ def test_t8_58_nothing_of_a_refused_body_is_read(t8):  # noqa: F811
     """The answer comes when the header is there, before the body is."""
     s = t8(start=False, callback={"bearer": "file:cb.token"})
     s.gw.secret("cb.token", "right")
-    s.stub.test = "never"
+    s.fake.test = "never"
     s.gw.start()
     s.ready()
     url = where(s)
@@ -188,7 +188,7 @@ def test_t8_58_nothing_of_a_refused_body_is_read(t8):  # noqa: F811
 
 def test_t8_58_s13_addresses_and_forwarded_headers(t8):  # noqa: F811
     s = t8(start=False, callback={"allow": ["127.77.1.0/24"], "trusted_proxies": ["127.77.2.0/24"]})
-    s.stub.test = "never"
+    s.fake.test = "never"
     s.gw.start()
     s.ready()
     good, proxy, stranger = "127.77.1.9", "127.77.2.5", "127.77.3.1"
@@ -228,7 +228,7 @@ def test_s14_every_other_path_is_the_same_404(t8):  # noqa: F811
 def two_links(t8):
     """Two peers at one listener, with a device each."""
     s = t8(start=False)
-    other = s.bed._keep(T8Stub(loop_host(), scs="gwb"))
+    other = s.bed._keep(T8Fake(loop_host(), scs="gwb"))
     callback = dict(s.tree["links"][0]["callback"])
     s.tree["links"].append({"name": "op-b", "type": "t8", "api_root": other.root, "scs_as_id": "gwb", "callback": callback})
     s.tree["devices"].append({"name": "b1", "link": "op-b", "external_id": "b1@iot.example", "ep": "b1"})
@@ -250,12 +250,12 @@ def test_s14_the_path_of_another_peer_is_that_peers(t8):  # noqa: F811
 def test_s15_a_peer_speaks_for_its_own_devices_only(t8):  # noqa: F811
     s, other = two_links(t8)
     msg = s.message(name="b1")
-    reply = s.stub.uplink("b1@iot.example", msg, url=s.stub.config(M1)["notificationDestination"])
+    reply = s.fake.uplink("b1@iot.example", msg, url=s.fake.config(M1)["notificationDestination"])
     assert reply.status == 404
     assert "device.identity_mismatch" in s.alarms()
     # nor under the name of its own device's configuration
-    assert s.stub.notify(s.stub.uplink_body("b1@iot.example", msg, niddConfiguration=s.stub.config(M1)["self"]), M1).status == 404
-    assert s.stub.notify({"niddConfiguration": s.stub.config(M1)["self"], "externalId": "b1@iot.example",
+    assert s.fake.notify(s.fake.uplink_body("b1@iot.example", msg, niddConfiguration=s.fake.config(M1)["self"]), M1).status == 404
+    assert s.fake.notify({"niddConfiguration": s.fake.config(M1)["self"], "externalId": "b1@iot.example",
                           "status": "TERMINATED_UE_NOT_AUTHORIZED"}, M1).status == 404
     assert s.gw.ctl("device", "show", "b1")["link"]["configuration_state"] == "active" == s.state()
     s.register()  # nothing of b1 went north before
@@ -304,14 +304,14 @@ def test_s18_a_link_in_a_notification_is_never_followed(t8):  # noqa: F811
     trap.settimeout(0)
     base = "http://%s" % trap.getsockname()[0]
     link, delivery = base + "/3gpp-nidd/v1/x/configurations/1", base + "/3gpp-nidd/v1/gw/configurations/1/downlink-data-deliveries/7"
-    before = s.stub.mark()
-    for body in (s.stub.uplink_body(M1, b"", niddConfiguration=link), dict(s.stub.uplink_body(M1, b"", websocketUri=base), self=link),
+    before = s.fake.mark()
+    for body in (s.fake.uplink_body(M1, b"", niddConfiguration=link), dict(s.fake.uplink_body(M1, b"", websocketUri=base), self=link),
                  {"subscription": link}, {"subscription": base, "websockNotifConfig": {"websocketUri": base}},
                  {"niddDownlinkDataTransfer": delivery, "deliveryStatus": "SUCCESS"},
                  {"niddDownlinkDataTransfer": delivery, "deliveryStatus": "FAILURE_TEMPORARILY_NOT_REACHABLE"},
                  {"niddConfiguration": link, "externalId": M1, "status": "TERMINATED", "self": link},
                  {"niddConfiguration": link, "externalId": M1, "managedPorts": [{"self": link, "appId": "a"}]}):
-        assert s.stub.notify(body, M1).status == 204, body
+        assert s.fake.notify(body, M1).status == 204, body
     s.clock.forward(5)
     s.clock.forward(60)
     s.register("m1")
@@ -319,7 +319,7 @@ def test_s18_a_link_in_a_notification_is_never_followed(t8):  # noqa: F811
     with pytest.raises(BlockingIOError):
         trap.accept()
     trap.close()
-    assert {r.op for r in s.stub.all(since=before)} <= {"deliver", "list"}
+    assert {r.op for r in s.fake.all(since=before)} <= {"deliver", "list"}
 
 
 # ---- connections ----
@@ -349,7 +349,7 @@ def talk(s, octets):
 def test_s27_ambiguous_lengths_are_refused_and_never_two_requests(t8):  # noqa: F811
     s = t8().register()
     path = where(s).path.encode()
-    inner = json.dumps(s.stub.uplink_body(M1, s.message("POST", "/smuggled", payload=b"x"))).encode()
+    inner = json.dumps(s.fake.uplink_body(M1, s.message("POST", "/smuggled", payload=b"x"))).encode()
     hidden = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (path, len(inner), inner)
     start = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" % path
     n = len(hidden)
@@ -383,7 +383,7 @@ def test_s27_ambiguous_lengths_are_refused_and_never_two_requests(t8):  # noqa: 
 def test_s27_pipelined_requests_are_answered_in_order(t8):  # noqa: F811
     s = t8()
     path = where(s).path.encode()
-    good, bad = json.dumps(s.stub.uplink_body(M1, b"")).encode(), b"{}"
+    good, bad = json.dumps(s.fake.uplink_body(M1, b"")).encode(), b"{}"
     text = b"".join(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (path, len(b), b)
                     for b in (good, bad, good))
     got = talk(s, text)
@@ -415,7 +415,7 @@ def test_s28_slow_and_idle_callers_hold_nobody_up(t8):  # noqa: F811
     def good():
         s.clock.forward(1)                                    # whoever was quick has shown it by now
         begun = time.monotonic()
-        assert s.stub.uplink(M1, b"").status == 204
+        assert s.fake.uplink(M1, b"").status == 204
         assert time.monotonic() - begun < PROMPT_S
 
     for round in range(4):
@@ -438,7 +438,7 @@ def test_s28_slow_and_idle_callers_hold_nobody_up(t8):  # noqa: F811
 
 def test_s28_idle_handshakes_hold_nobody_up(t8, ca):  # noqa: F811
     s = tls_scene(t8, ca)
-    s.stub.notify_tls = tls_context(ca, *ca.issue("patient"))
+    s.fake.notify_tls = tls_context(ca, *ca.issue("patient"))
     s.register()
     url, before, idle = where(s), fds(s), []
     for i in range(1000):
@@ -449,7 +449,7 @@ def test_s28_idle_handshakes_hold_nobody_up(t8, ca):  # noqa: F811
         idle.append(c)
     assert fds(s) - before <= 256 + 72                        # and those that one pass of the loop has taken in and closes
     s.clock.forward(1)
-    assert s.stub.uplink(M1, b"").status == 204
+    assert s.fake.uplink(M1, b"").status == 204
     s.clock.forward(11)
     wait_until(lambda: fds(s) <= before + 4, what=lambda: "%d descriptors, %d before" % (fds(s), before))
     for c in idle:
@@ -460,7 +460,7 @@ def test_s28_idle_handshakes_hold_nobody_up(t8, ca):  # noqa: F811
 def test_s28_one_address_cannot_take_all_places(t8):  # noqa: F811
     s = t8().register()
     url, kept = where(s), []
-    body = json.dumps(s.stub.uplink_body(M1, b"")).encode()
+    body = json.dumps(s.fake.uplink_body(M1, b"")).encode()
     for i in range(64):                                       # good callers of one address, whose connections are kept
         c = http.client.HTTPConnection(url.hostname, url.port, timeout=20, source_address=("127.90.0.1", 0))
         c.request("POST", url.path, body, {"Content-Type": "application/json"})
@@ -494,7 +494,7 @@ def test_s28_half_closed_connections_go(t8):  # noqa: F811
     (b"".join(b"X%d: y\r\n" % i for i in range(60)), 204), (b"X: " + 15000 * b"y" + b"\r\n", 204)])
 def test_s29_header_limits(t8, head, status):  # noqa: F811
     s = t8()
-    body = json.dumps(s.stub.uplink_body(M1, b"")).encode()
+    body = json.dumps(s.fake.uplink_body(M1, b"")).encode()
     got = talk(s, b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s" % (
         where(s).path.encode(), len(body), head, body))
     assert int(got.split()[1]) == status

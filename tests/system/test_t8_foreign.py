@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's coap-client and coap-server on both sides of a T8 link: once behind the stub, once behind niddgw-sim scef.
+"""Debian's coap-client and coap-server on both sides of a T8 link: once behind the fake SCEF, once behind niddgw-sim scef.
 
 Up: coap-client sends to the radio, coap-server is the server. Down: coap-server is behind the radio, as a device that a script has
 registered; coap-client asks from the server's address.
@@ -13,7 +13,7 @@ import pytest
 from bed import DEADLINE, Program, loop_host, t8_config, wait_until
 from coapmsg import LOCATION_PATH, Msg
 from openapi_check import Api, folder
-from t8stub import Radio, T8Stub
+from t8fake import Radio, T8Fake
 
 CLIENT, SERVER = shutil.which("coap-client-notls"), shutil.which("coap-server-notls")
 pytestmark = pytest.mark.skipif(not (CLIENT and SERVER), reason="libcoap3-bin is not installed")
@@ -30,7 +30,7 @@ class Foreign:
             self.scef = testbed.scef("--id", EID, radio=True)
             self.radio = self.scef.radio
         else:
-            self.scef = testbed._keep(T8Stub(loop_host()))
+            self.scef = testbed._keep(T8Fake(loop_host()))
             self.radio_end = testbed._keep(Radio(self.scef, self.radio_host, [EID]))
             self.radio = self.radio_end.addr
         self.gw = gateway(t8_config(self.scef, "coap://%s:5683" % self.server, {"dev-1": EID}, **(config or {}))).ready()
@@ -83,7 +83,7 @@ class Foreign:
 
     def faults(self):
         """Requests of the gateway that the API does not know."""
-        if self.kind == "stub":
+        if self.kind == "fake":
             return self.scef.faults + self.radio_end.faults
         if folder() is None:
             return []
@@ -91,7 +91,7 @@ class Foreign:
                 for f in api.event(e, answers=False)]
 
 
-@pytest.fixture(params=["stub", "sim"])
+@pytest.fixture(params=["fake", "sim"])
 def kind(request):
     return request.param
 
@@ -141,6 +141,6 @@ def test_every_message_was_one_delivery_or_one_notification(way):
     for _ in range(5):
         assert b"libcoap" in way.ask("")
     units = way.gw.ctl("device", "show", "dev-1")
-    posts = len(way.scef.all("deliver")) if way.kind == "stub" else len(way.scef.events("request", where=lambda e: e["op"] == "delivery"))
+    posts = len(way.scef.all("deliver")) if way.kind == "fake" else len(way.scef.events("request", where=lambda e: e["op"] == "delivery"))
     assert units["units_down"] == posts
     assert way.gw.metric('niddgw_uplink_total{result="duplicate"}') == 0

@@ -9,7 +9,7 @@ import pytest
 from bed import wait_until
 from coapmsg import CON
 from t8scene import t8  # noqa: F401  (a fixture)
-from t8stub import Answer, Late, failure, when_utc
+from t8fake import Answer, Late, failure, when_utc
 
 M1 = "m1@iot.example"
 
@@ -46,9 +46,9 @@ def buffered(s, name="m1"):
 
 def keep(s, name="m1"):
     """A request of the server that the network keeps; its link, and the request."""
-    before = s.stub.mark()
+    before = s.fake.mark()
     asked = s.ask(name=name)
-    kept = s.stub.wait("deliver", since=before, where=lambda r: r.status == 201 and r.json["externalId"] == s.devices[name])
+    kept = s.fake.wait("deliver", since=before, where=lambda r: r.status == 201 and r.json["externalId"] == s.devices[name])
     return kept.answer.body["self"], asked
 
 
@@ -57,51 +57,51 @@ def keep(s, name="m1"):
 def test_t8_47_configurations_are_adopted_and_not_made_again(t8):  # noqa: F811
     s = t8(devices=fleet(20))
     stored(s, lambda r: sum(b"gw/configurations/" in v for v in r.values()) == 20)
-    before = s.stub.mark()
+    before = s.fake.mark()
     crash(s)
     s.ready()
     s.settle()
-    assert [r.op for r in s.stub.all(since=before)] == ["list"]
-    assert len(s.stub.configs) == 20
+    assert [r.op for r in s.fake.all(since=before)] == ["list"]
+    assert len(s.fake.configs) == 20
 
 
 def test_a_configuration_is_of_use_before_the_peer_has_listed_it(t8):  # noqa: F811
     gate = threading.Event()
-    s = t8(stub={"max_packet": 4000}).register()
+    s = t8(fake={"max_packet": 4000}).register()
     stored(s, lambda r: any(b"gw/configurations/" in v for v in r.values()))
-    s.stub.when("list", Late(gate))
+    s.fake.when("list", Late(gate))
     crash(s)
     shown = s.gw.ctl("device", "show", "m1")["link"]
     assert shown["configuration_state"] == "active" and shown["mtu"] == 500
     s.round_trip()
     gate.set()
     s.settle()
-    assert len(s.stub.all("create")) == 1
+    assert len(s.fake.all("create")) == 1
 
 
 def test_a_barred_and_an_unknown_device_are_left_alone(t8):  # noqa: F811
     s = t8(devices=fleet(2), ready=False, start=False)
-    s.stub.when("create", Answer(404, {"title": "who"}), times=None, where=lambda r: r.json["externalId"] == "m2@iot.example")
+    s.fake.when("create", Answer(404, {"title": "who"}), times=None, where=lambda r: r.json["externalId"] == "m2@iot.example")
     s.gw.start()
     s.gw.ready()
     s.active(M1)
     s.wait_state("rejected", "m2@iot.example")
-    assert s.stub.status(M1, "TERMINATED_UE_NOT_AUTHORIZED").status == 204
+    assert s.fake.status(M1, "TERMINATED_UE_NOT_AUTHORIZED").status == 204
     s.wait_state("barred")
     stored(s, lambda r: len(r) == 2 and not any(b"gw/configurations/" in v for v in r.values()))
-    s.stub.forget()
-    before = s.stub.mark()
+    s.fake.forget()
+    before = s.fake.mark()
     crash(s)
-    s.stub.wait("list", since=before)
+    s.fake.wait("list", since=before)
     s.settle()
     assert s.state(M1) == "barred" and s.state("m2@iot.example") == "rejected"
     assert s.gw.ctl("device", "show", "m1")["state"] == "barred"
-    assert not s.stub.all("create", since=before)
+    assert not s.fake.all("create", since=before)
     s.clock.forward(3700)                               # the hour of the one, not the day of the other
     s.clock.forward(31)
-    assert s.stub.wait("create", since=before).json["externalId"] == "m2@iot.example"
+    assert s.fake.wait("create", since=before).json["externalId"] == "m2@iot.example"
     s.settle()
-    assert not s.stub.all("create", since=before, where=lambda r: r.json["externalId"] == M1)
+    assert not s.fake.all("create", since=before, where=lambda r: r.json["externalId"] == M1)
 
 
 def test_records_are_of_one_peer_only(t8):  # noqa: F811
@@ -110,11 +110,11 @@ def test_records_are_of_one_peer_only(t8):  # noqa: F811
     s.gw.kill9()
     s.tree["links"][0]["scs_as_id"] = "gw2"
     s.gw.write(s.tree)
-    s.stub.forget()
-    before = s.stub.mark()
+    s.fake.forget()
+    before = s.fake.mark()
     s.gw.start()
     s.ready()
-    assert s.stub.all("create", since=before)
+    assert s.fake.all("create", since=before)
 
 
 # ---- deliveries ----
@@ -124,38 +124,38 @@ def test_t8_47_fifty_pending_deliveries_are_looked_up_and_late_statuses_are_take
     s = t8(devices=fleet(50), log_level="info")
     for name in s.devices:
         s.register(name)
-    s.stub.buffering = True
+    s.fake.buffering = True
     kept = {name: keep(s, name) for name in s.devices}
     stored(s, lambda r: sum(b"downlink-data-deliveries" in v for v in r.values()) == 50)
-    before = s.stub.mark()
+    before = s.fake.mark()
     crash(s)
-    s.stub.wait("lookup", n=50, since=before)
+    s.fake.wait("lookup", n=50, since=before)
     s.settle()
-    assert len(s.stub.all("lookup", since=before)) == 50 and not s.stub.all("deliver", since=before)
+    assert len(s.fake.all("lookup", since=before)) == 50 and not s.fake.all("deliver", since=before)
     assert sum(buffered(s, name) for name in s.devices) == 50
-    s.stub.buffering = False
+    s.fake.buffering = False
     for name, (link, asked) in kept.items():
-        assert s.stub.delivery_status(link, "SUCCESS", s.devices[name]).status == 204
-        down = s.stub.down(s.devices[name])
+        assert s.fake.delivery_status(link, "SUCCESS", s.devices[name]).status == 204
+        down = s.fake.down(s.devices[name])
         assert down.is_request and down.path() == asked.path()
     s.settle()
     assert sum(buffered(s, name) for name in s.devices) == 0
-    assert not s.stub.all("deliver", since=before, where=lambda r: r.handed)
+    assert not s.fake.all("deliver", since=before, where=lambda r: r.handed)
     stored(s, lambda r: not any(b"downlink-data-deliveries" in v for v in r.values()))
 
 
 def test_t8_47_the_answer_to_a_delivery_of_the_life_before_reaches_the_server(t8):  # noqa: F811
     s = t8().register()
-    s.stub.buffering = True
+    s.fake.buffering = True
     link, asked = keep(s)
     stored(s, lambda r: any(b"downlink-data-deliveries" in v for v in r.values()))
-    before = s.stub.mark()
+    before = s.fake.mark()
     crash(s)
-    s.stub.wait("lookup", since=before)
+    s.fake.wait("lookup", since=before)
     s.settle()
-    s.stub.buffering = False
-    s.stub.delivery_status(link, "SUCCESS", M1)
-    s.answer(s.stub.down(M1))
+    s.fake.buffering = False
+    s.fake.delivery_status(link, "SUCCESS", M1)
+    s.answer(s.fake.down(M1))
     got = s.srv.recv(where=lambda m: m.is_response and m.token == asked.token)
     assert got.code == "2.05" and got.payload == b"ok"
     if got.type == CON:
@@ -164,35 +164,35 @@ def test_t8_47_the_answer_to_a_delivery_of_the_life_before_reaches_the_server(t8
 
 def test_t8_47_a_delivery_that_was_handed_over_meanwhile_is_not_sent_again(t8):  # noqa: F811
     s = t8().register()
-    s.stub.buffering = True
+    s.fake.buffering = True
     link, asked = keep(s)
     stored(s, lambda r: any(b"downlink-data-deliveries" in v for v in r.values()))
     s.gw.kill9()
-    s.stub.buffering = False
-    with s.stub.cond:
-        s.stub.pending.clear()                          # the device has it; nobody was there to be told
-    before = s.stub.mark()
+    s.fake.buffering = False
+    with s.fake.cond:
+        s.fake.pending.clear()                          # the device has it; nobody was there to be told
+    before = s.fake.mark()
     s.gw.start()
     s.gw.ready()
-    s.stub.wait("lookup", since=before)
+    s.fake.wait("lookup", since=before)
     s.settle()
-    assert not s.stub.all("deliver", since=before)
-    assert s.stub.notify({"niddDownlinkDataTransfer": link, "deliveryStatus": "SUCCESS_ACKNOWLEDGED"}, M1).status == 204
+    assert not s.fake.all("deliver", since=before)
+    assert s.fake.notify({"niddDownlinkDataTransfer": link, "deliveryStatus": "SUCCESS_ACKNOWLEDGED"}, M1).status == 204
     assert buffered(s) == 0
 
 
 def test_a_status_of_a_device_that_is_no_longer_configured_does_no_harm(t8):  # noqa: F811
     s = t8(devices=fleet(2)).register()
-    s.stub.buffering = True
+    s.fake.buffering = True
     link, _ = keep(s)
-    where = s.stub.config(M1)["notificationDestination"]
+    where = s.fake.config(M1)["notificationDestination"]
     stored(s, lambda r: any(b"downlink-data-deliveries" in v for v in r.values()))
     s.gw.kill9()
     s.tree["devices"] = s.tree["devices"][1:]
     s.gw.write(s.tree)
     s.gw.start()
     s.gw.ready()
-    assert s.stub.notify({"niddDownlinkDataTransfer": link, "deliveryStatus": "SUCCESS"}, url=where).status == 204
+    assert s.fake.notify({"niddDownlinkDataTransfer": link, "deliveryStatus": "SUCCESS"}, url=where).status == 204
     s.clock.forward(61)
     stored(s, lambda r: list(r) == [b"em2@iot.example"])
 
@@ -202,22 +202,22 @@ def test_t8_26_the_time_that_was_given_for_a_sleeper_holds_over_a_restart(t8):  
     stored(s, lambda r: any(b"gw/configurations/" in v for v in r.values()))
     s.settle()
     known = records(s)
-    s.stub.when("deliver", failure("TEMPORARILY_NOT_REACHABLE", when_utc(90)))
-    before = s.stub.mark()
+    s.fake.when("deliver", failure("TEMPORARILY_NOT_REACHABLE", when_utc(90)))
+    before = s.fake.mark()
     asked = s.ask()
-    s.stub.wait("deliver", since=before)
+    s.fake.wait("deliver", since=before)
     stored(s, lambda r: r != known)
     s.clock.forward(5)
     s.settle()
-    before = s.stub.mark()
+    before = s.fake.mark()
     crash(s)
     s.settle()
     s.clock.forward(60)
-    assert not s.stub.all("deliver", since=before)
+    assert not s.fake.all("deliver", since=before)
     s.clock.forward(30)
-    down = s.stub.down(M1, where=lambda m: m.is_request)
+    down = s.fake.down(M1, where=lambda m: m.is_request)
     assert down.path() == asked.path()
-    assert len(s.stub.all("deliver", since=before)) == 1
+    assert len(s.fake.all("deliver", since=before)) == 1
 
 
 # ---- a link that is withdrawn ----
@@ -225,28 +225,28 @@ def test_t8_26_the_time_that_was_given_for_a_sleeper_holds_over_a_restart(t8):  
 @pytest.mark.limit(60)
 def test_a_link_that_is_withdrawn_deletes_its_configurations(t8):  # noqa: F811
     s = t8(devices=fleet(200), warp=False, log_level="info")
-    assert len(s.stub.configs) == 200
+    assert len(s.fake.configs) == 200
     links, devices = s.tree["links"], s.tree["devices"]
     s.tree["links"], s.tree["devices"] = [], []
     s.gw.write(s.tree)
     assert s.gw.reload().returncode == 0
-    s.stub.wait("delete", n=200)
-    assert not s.stub.configs
+    s.fake.wait("delete", n=200)
+    assert not s.fake.configs
     stored(s, lambda r: not r)
     s.tree["links"], s.tree["devices"] = links, devices
     s.gw.write(s.tree)
     assert s.gw.reload().returncode == 0
     s.ready()
-    assert len(s.stub.configs) == 200
+    assert len(s.fake.configs) == 200
 
 
 def test_a_peer_that_does_not_answer_the_deletes_does_not_hold_up_the_end(t8):  # noqa: F811
     gate = threading.Event()
     s = t8(devices=fleet(3), warp=False)
-    s.stub.when("delete", Late(gate), times=None)
+    s.fake.when("delete", Late(gate), times=None)
     s.tree["links"], s.tree["devices"] = [], []
     s.gw.write(s.tree)
     assert s.gw.reload().returncode == 0
-    s.stub.wait("delete", n=3, answered=False)
+    s.fake.wait("delete", n=3, answered=False)
     assert s.gw.stop() == 0
     gate.set()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""t8scene.py - the daemon between a T8 stub and a scripted LwM2M server, with clocks that a test can move.
+"""t8scene.py - the daemon between a fake SCEF and a scripted LwM2M server, with clocks that a test can move.
 
     from t8scene import t8  # the fixture
 
@@ -7,10 +7,10 @@
         s = t8()                              # device m1 (m1@iot.example), ready and with its configuration
         s.register()                          # the server on s.srv knows it from now on
         s.srv.send(Msg.request("GET", "/3/0/0", token=b"a", mid=1), s.at["m1"])
-        asked = s.stub.down("m1@iot.example")
+        asked = s.fake.down("m1@iot.example")
         s.clock.forward(90)                   # the daemon believes that 90 s have passed
 
-After the test the stub must have seen no request that the OpenAPI files do not allow.
+After the test the fake must have seen no request that the OpenAPI files do not allow.
 """
 import functools
 import itertools
@@ -26,7 +26,7 @@ import pytest
 
 from bed import REPO, build_dir, loop_host, t8_config, wait_until
 from coapmsg import LOCATION_PATH, Msg
-from t8stub import Radio, T8Stub
+from t8fake import Radio, T8Fake
 
 
 @functools.lru_cache(maxsize=None)
@@ -84,15 +84,15 @@ class Clock:
 
 
 class Scene:
-    """One stub, one daemon, one server by script."""
+    """One fake, one daemon, one server by script."""
 
-    def __init__(self, bed, devices=None, stub=None, start=True, ready=True, warp=True, log_level="debug", **config):
+    def __init__(self, bed, devices=None, fake=None, start=True, ready=True, warp=True, log_level="debug", **config):
         self.bed, self.devices = bed, devices or {"m1": "m1@iot.example"}
-        self.host, self.stub_keys = loop_host(), stub or {}
-        self.stub = bed._keep(stub) if isinstance(stub, T8Stub) else bed._keep(T8Stub(loop_host(), **self.stub_keys))
+        self.host, self.fake_keys = loop_host(), fake or {}
+        self.fake = bed._keep(fake) if isinstance(fake, T8Fake) else bed._keep(T8Fake(loop_host(), **self.fake_keys))
         self.srv = bed.peer(port=5683)
         self.at, self._mid, self._location = {}, itertools.count(100), itertools.count(1)
-        self.tree = t8_config(self.stub.root, self.srv.uri, self.devices, host=self.host, **config)
+        self.tree = t8_config(self.fake.root, self.srv.uri, self.devices, host=self.host, **config)
         self.clock = bed._keep(Clock()) if warp else None
         self.gw = bed.gateway(self.tree, env=self.clock.env if warp else None, start=False, log_level=log_level)
         if warp:
@@ -107,11 +107,11 @@ class Scene:
             self.gw.http("/healthz")
 
     def settle(self):
-        """Returns when the daemon has seen every answer of the stub, and has no request of its own to make for it."""
+        """Returns when the daemon has seen every answer of the fake, and has no request of its own to make for it."""
         seen = None
-        while seen != self.stub.mark() and not self.gw.down and self.gw.program.running():
-            seen = self.stub.mark()
-            self.stub.quiet()
+        while seen != self.fake.mark() and not self.gw.down and self.gw.program.running():
+            seen = self.fake.mark()
+            self.fake.quiet()
             self._wake()  # its pass may have begun before the answer came
             self._wake()
 
@@ -173,12 +173,12 @@ class Scene:
     def register(self, name="m1"):
         """The device registers; the server's side of its association is in self.at[name]."""
         eid, msg = self.devices[name], self.message(name=name)
-        self.stub.up(eid, msg)
+        self.fake.up(eid, msg)
         asked = self.srv.recv(where=lambda m: m.is_request and "ep=" + name in m.query())
         self.at[name] = self.srv.source
         where = b"r%d" % next(self._location)
         self.srv.reply(asked, "2.01", options=[(LOCATION_PATH, b"rd"), (LOCATION_PATH, where)])
-        answer = self.stub.down(eid, where=lambda m: m.mid == msg.mid)
+        answer = self.fake.down(eid, where=lambda m: m.mid == msg.mid)
         assert answer.code == "2.01" and answer.token == msg.token and answer.location() == "rd/" + where.decode(), answer
         return self
 
@@ -190,19 +190,19 @@ class Scene:
 
     def answer(self, asked, code="2.05", payload=b"ok", name="m1", **more):
         """What the device says to a request that came down to it."""
-        self.stub.up(self.devices[name], asked.reply(code, payload, **more))
+        self.fake.up(self.devices[name], asked.reply(code, payload, **more))
 
     def radio(self, users=None):
-        return self.bed._keep(Radio(self.stub, loop_host(), users or list(self.devices.values())))
+        return self.bed._keep(Radio(self.fake, loop_host(), users or list(self.devices.values())))
 
     def round_trip(self, name="m1"):
         """Proof that the way up and down is in order."""
         eid, msg = self.devices[name], self.message("GET", "/time", name)
         msg.payload = b""
-        self.stub.up(eid, msg)
+        self.fake.up(eid, msg)
         asked = self.srv.recv(where=lambda m: m.path() == "/time")
         self.srv.reply(asked, "2.05", b"now")
-        assert self.stub.down(eid, where=lambda m: m.mid == msg.mid).payload == b"now"
+        assert self.fake.down(eid, where=lambda m: m.mid == msg.mid).payload == b"now"
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def t8(testbed):
     yield make
     for s in scenes:
         s.stop()
-    faults = [f for s in scenes for f in s.stub.faults]
+    faults = [f for s in scenes for f in s.fake.faults]
     assert not faults, "requests that the API does not know:\n  " + "\n  ".join(faults[:20])
 
 

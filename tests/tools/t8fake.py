@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""t8stub.py - an SCEF of a few hundred lines of standard library, and the usual scene around it.
+"""t8fake.py - an SCEF of a few hundred lines of standard library, and the usual scene around it.
 
 It shares no line with niddgw-sim, so a misreading of the API in the one is not in the other, and it does on request what
 no SCEF should: answers that are lost, late, wrong or never given. Every request is held against the OpenAPI files.
 
-    stub = T8Stub(loop_host())
-    stub.when("deliver", Answer(503, headers={"Retry-After": "20"}))          # once; times=None: always
-    stub.when("deliver", Lost())                                              # taken, and the connection reset
-    stub.wait("create", n=2)                                                  # Request: .json .headers .path .at ..
-    stub.uplink("m1@iot.example", msg).status; stub.up(..) wants 204 within a second
-    stub.down("m1@iot.example").code                                          # next unit for the device that was accepted
+    fake = T8Fake(loop_host())
+    fake.when("deliver", Answer(503, headers={"Retry-After": "20"}))          # once; times=None: always
+    fake.when("deliver", Lost())                                              # taken, and the connection reset
+    fake.wait("create", n=2)                                                  # Request: .json .headers .path .at ..
+    fake.uplink("m1@iot.example", msg).status; fake.up(..) wants 204 within a second
+    fake.down("m1@iot.example").code                                          # next unit for the device that was accepted
 """
 import array
 import base64
@@ -148,11 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.stub._serve(self, Request(self, body))
+        self.server.fake._serve(self, Request(self, body))
 
     def finish(self):
-        with self.server.stub.cond:
-            self.server.stub.conns.pop(self.connection, None)
+        with self.server.fake.cond:
+            self.server.fake.conns.pop(self.connection, None)
         try:
             super().finish()
         except OSError:
@@ -217,14 +217,14 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self):
         sock, addr = super().get_request()
-        if self.stub.tls:
-            sock = self.stub.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        with self.stub.cond:
-            self.stub.conns[sock] = True
+        if self.fake.tls:
+            sock = self.fake.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        with self.fake.cond:
+            self.fake.conns[sock] = True
         return sock, addr
 
 
-class T8Stub:
+class T8Fake:
     def __init__(self, host, port=8080, scs="gw", tls=None, auth=None, token_auth="body", client=("gw", "secret"),
                  token_s=3600, release=19, max_packet=10864, exists=409, prefix=""):
         self.host, self.port, self.scs, self.tls, self.auth, self.token_auth = host, port, scs, tls, auth, token_auth
@@ -241,7 +241,7 @@ class T8Stub:
 
     def open(self):
         self.http = _Server((self.host, self.port), _Handler)
-        self.http.stub = self
+        self.http.fake = self
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def shut(self):
@@ -343,7 +343,7 @@ class T8Stub:
 
     def quiet(self):
         """Waits until no request is on its way here, and every answer that is not held back on purpose has been written."""
-        wait_until(self._is_quiet, what=lambda: "a quiet stub; %d are being answered" % self.busy)
+        wait_until(self._is_quiet, what=lambda: "a quiet SCEF; %d are being answered" % self.busy)
 
     def _is_quiet(self):
         with self.cond:
@@ -557,15 +557,15 @@ class T8Stub:
 
 
 class Radio:
-    """Devices on UDP behind a stub: each source of datagrams is the next of the users."""
+    """Devices on UDP behind a fake SCEF: each source of datagrams is the next of the users."""
 
-    def __init__(self, stub, host, users, port=5700):
-        self.stub, self.users, self.addr_of, self.user_of = stub, list(users), {}, {}
+    def __init__(self, fake, host, users, port=5700):
+        self.fake, self.users, self.addr_of, self.user_of = fake, list(users), {}, {}
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((host, port))
         self.addr = self.sock.getsockname()
         self.faults = []
-        stub.on_down.append(self._send)
+        fake.on_down.append(self._send)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _send(self, external_id, data):
@@ -587,7 +587,7 @@ class Radio:
 
     def _up(self, user, data):
         try:
-            reply = self.stub.uplink(user, data)
+            reply = self.fake.uplink(user, data)
         except Exception as fault:  # the radio goes on; the test looks at what went wrong
             self.faults.append(fault)
         else:
