@@ -74,10 +74,18 @@ static void on_ready(void *arg, int fd, unsigned what)
 }
 
 /* One of a connection stays watched for reading while the connection idles: libcurl gives its interest up after each
- * answer and takes it again with the next request. */
+ * answer and takes it again with the next request. Not one that never carried a request: libcurl may have closed it
+ * without a word to on_close_socket(). */
 static int on_socket_interest(struct http_client *c, struct client_socket *s, unsigned events)
 {
 	s->wanted = events != 0;
+	if (!events && !s->uses) {
+		loop_unwatch(s->watch);
+		s->watch = NULL;
+		if (fcntl(s->fd, F_GETFD) < 0)
+			s->fd = -1;
+		return 0;
+	}
 	if (s->watch)
 		return loop_rewatch(s->watch, events ? events : LOOP_READ) ? -1 : 0;
 	return events && loop_watch(c->loop, &s->watch, s->fd, events, on_ready, c) ? -1 : 0;
@@ -131,9 +139,11 @@ curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockad
 {
 	struct http_client *c = arg;
 	int fd = socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
-	struct client_socket *s = place(c, -1), *grown;
+	struct client_socket *s = fd < 0 ? NULL : place(c, fd), *grown; /* left by one that is gone */
 
 	(void)purpose;
+	if (!s)
+		s = place(c, -1);
 	if (fd >= 0 && !s) {
 		grown = realloc(c->sockets, (c->sockets_n + 1) * sizeof *grown);
 		if (!grown) {

@@ -3,6 +3,7 @@
  * connections */
 #include "far.h"
 
+#include <fcntl.h>
 #include <time.h>
 
 #include "http/client_internal.h"
@@ -707,6 +708,41 @@ static void the_client_may_be_closed_from_within_done(void **state)
 	assert_int_equal(o[1].n, 1);
 }
 
+static bool is_connecting(const void *arg)
+{
+	(void)arg;
+	return client->sockets_n && client->sockets[0].watch;
+}
+
+/* Several times, because the number of a socket that is gone comes again at once. */
+static void a_client_that_is_closed_or_gives_up_while_it_connects_leaves_nothing(void **state)
+{
+	struct outcome o;
+	int fd = -1;
+
+	(void)state;
+	connect_client(say_ok);
+	for (int i = 0; i < 3; i++) {
+		post_to(url("/a"), "{}", &o);
+		run_until(is_connecting, NULL);
+		assert_int_equal(client->sockets[0].uses, 0);
+		fd = client->sockets[0].fd;
+		http_call_cancel(client->running.first);
+		assert_int_equal(fcntl(fd, F_GETFD), -1);
+		assert_int_equal(client->sockets[0].fd, -1);
+	}
+	post("/b", "{}", &o);
+	assert_int_equal(o.res.status, 200);
+	assert_int_equal(client->sockets_n, 1);
+	post_to(url("/c"), "{}", &o);
+	run_for(0);
+	http_client_close(client);
+	client = NULL;
+	assert_int_equal(http_client_open(&client, loop, &conf), 0);
+	post_to(url("/d"), "{}", &o);
+	run_until(is_connecting, NULL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -739,6 +775,7 @@ int main(void)
 		T(a_call_may_be_cancelled_and_the_client_closed_from_within_a_part),
 		T(cancelled_calls_are_silent_and_close_tells_the_rest),
 		T(the_client_may_be_closed_from_within_done),
+		T(a_client_that_is_closed_or_gives_up_while_it_connects_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
