@@ -264,12 +264,12 @@ static void command_log(const struct words *w)
 	fail("no such line was logged");
 }
 
-/* verdict WORD: of the latest unit; none: it waits */
+/* verdict WORD: of the latest unit; none: it has none yet */
 static void command_verdict(const struct words *w)
 {
 	static const char *const words[] = { "taken", "unknown", "malformed", "overload" };
 
-	check_word("the verdict", w->n == 2 ? w->v[1] : "", world.waiting ? "none" : words[world.verdict]);
+	check_word("the verdict", w->n == 2 ? w->v[1] : "", world.verdicts ? words[world.verdict] : "none");
 }
 
 static void look_for_alarm(void *arg, const struct alarm *al)

@@ -363,11 +363,11 @@ void fake_store_tell(struct store *s)
 	}
 }
 
-static void write_journal(struct store *s)
+static void write_journal(struct store *s, size_t most)
 {
 	struct op *op;
 
-	while ((op = queue_take(&s->journal))) {
+	while (most-- && (op = queue_take(&s->journal))) {
 		tell_later(s, op->w, 0);
 		op->w = NULL;
 		queue_add(&s->log, op);
@@ -413,9 +413,14 @@ static void fail_all(struct store *s, struct queue *q)
 void fake_store_write(struct store *s, bool journal, bool state)
 {
 	if (journal)
-		write_journal(s);
+		write_journal(s, SIZE_MAX);
 	if (state)
 		write_state(s);
+}
+
+void fake_store_write_records(struct store *s, size_t n)
+{
+	write_journal(s, n);
 }
 
 static bool state_is_due(const struct store *s)
@@ -434,7 +439,7 @@ void fake_store_step(struct store *s)
 
 	while (s->disk == DISK_QUICK && has_work(s) && rounds++ < 10000) {
 		s->usable = true;
-		write_journal(s);
+		write_journal(s, SIZE_MAX);
 		if (state_is_due(s))
 			write_state(s);
 		fake_store_tell(s);

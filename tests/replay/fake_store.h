@@ -22,6 +22,7 @@ void fake_store_disk(struct store *s, enum fake_disk disk);
 void fake_store_step(struct store *s);
 uint64_t fake_store_next(const struct store *s); /* when a step is due by itself; UINT64_MAX: not */
 void fake_store_write(struct store *s, bool journal, bool state); /* durable, but nobody has been told */
+void fake_store_write_records(struct store *s, size_t n);           /* the oldest of the journal only */
 void fake_store_tell(struct store *s);                            /* now they are */
 void fake_store_cut(struct store *s); /* what is not durable is gone; from now on nothing is taken until the start */
 void fake_store_start(struct store *s, bool clock_is_trusted);
