@@ -68,8 +68,8 @@ void coap_peer_restore_mid(struct coap_peer *p, uint16_t limit)
 
 void coap_peer_skip_mid(struct coap_peer *p, uint16_t mid)
 {
-	if ((uint16_t)(mid - p->next_mid) >= 0x8000)
-		return; /* behind already */
+	if ((uint16_t)(mid - p->next_mid) >= 2 * COAP_MIDS_RESERVED)
+		return; /* behind already, or so far ahead that its window has passed when it would be reached */
 	p->next_mid = (uint16_t)(mid + 1);
 	if ((uint16_t)(p->mid_limit - p->next_mid) > COAP_MIDS_RESERVED)
 		p->mid_limit = p->next_mid;
