@@ -4,7 +4,9 @@
  * Devices and servers talk through sessions that are killed at random, with a disk that has got as far as it happened
  * to. The ledger says at the end what must hold for each unit: what was accepted has arrived exactly once, or its
  * device was told an error; no request to a device arrived twice; notifications came in order; and nobody was told
- * both. A run takes a seed, so what fails can be run again.
+ * both. A run takes a seed, so what fails can be run
+ * again: LEDGER_SEED=N runs that one, LEDGER_TEST=short or long one of the two tests, LEDGER_SHOW=1 prints every
+ * message.
  */
 #include "replay/fake_store.c"
 
@@ -273,14 +275,13 @@ static void deliver_all(void)
 	}
 }
 
-static void say(struct end *e, struct speak *s, unsigned dev, int srv)
+static void say(struct speak *s, unsigned dev, int srv)
 {
 	if (s->tries++ >= (s->unit < 0 ? w.tries_max : TRIES_MAX)) {
 		s->open = false;
 		return;
 	}
 	s->next_ms = w.now_ms + REPEAT_MS + random_below(2000);
-	(void)e;
 	if (srv < 0)
 		up(dev, s->data, s->len, s->unit);
 	else
@@ -292,10 +293,10 @@ static void say_all(void)
 	for (unsigned i = 0; i < SPEAKS_MAX; i++) {
 		for (unsigned d = 0; d < DEVICES; d++)
 			if (w.dev[d].speaks[i].open && w.dev[d].speaks[i].next_ms <= w.now_ms)
-				say(&w.dev[d], &w.dev[d].speaks[i], d, -1);
+				say(&w.dev[d].speaks[i], d, -1);
 		for (unsigned s = 0; s < SERVERS; s++)
 			if (w.srv[s].speaks[i].open && w.srv[s].speaks[i].next_ms <= w.now_ms)
-				say(&w.srv[s], &w.srv[s].speaks[i], w.srv[s].speaks[i].peer, (int)s);
+				say(&w.srv[s].speaks[i], w.srv[s].speaks[i].peer, (int)s);
 	}
 }
 
