@@ -99,6 +99,14 @@ struct coap_builder {
 };
 void coap_build(struct coap_builder *b, void *buf, size_t size, enum coap_type type, uint8_t code, uint16_t mid, const uint8_t *token,
 		size_t token_len);
+/* An empty message: an acknowledgement, a reset or a ping (RFC 7252 4.1). */
+struct coap_empty {
+	uint8_t octets[4];
+};
+static inline struct coap_empty coap_empty(enum coap_type type, uint16_t mid)
+{
+	return (struct coap_empty){ { (uint8_t)(1 << 6 | type << 4), COAP_EMPTY, (uint8_t)(mid >> 8), (uint8_t)mid } };
+}
 void coap_build_option(struct coap_builder *b, uint32_t number, const void *value, size_t len);
 void coap_build_uint(struct coap_builder *b, uint32_t number, uint32_t value); /* shortest form, 0 is empty */
 void coap_build_payload(struct coap_builder *b, const void *data, size_t len); /* nothing when len is 0 */

@@ -108,6 +108,14 @@ static json_t *commit(struct records *r, bool *later)
 
 /* ---- import, step by step ---- */
 
+/* An import that somebody began and left is given up. */
+static int open_import(struct records *r)
+{
+	if (r->import)
+		drop_import(r);
+	return import_open(&r->import, r->control->env.sessions);
+}
+
 static json_t *begin(struct records *r, const json_t *request)
 {
 	const json_t *keys = json_object_get(request, "keys");
@@ -115,9 +123,7 @@ static json_t *begin(struct records *r, const json_t *request)
 	size_t i;
 	int err;
 
-	if (r->import)
-		drop_import(r);
-	err = import_open(&r->import, r->control->env.sessions);
+	err = open_import(r);
 	if (err)
 		return import_refused(err);
 	faults = json_array();
@@ -213,9 +219,7 @@ json_t *records_add(struct records *r, const json_t *request, bool *later)
 		return refused;
 	if (!json_is_object(object))
 		return verbs_error("bad_request", "device is no object");
-	if (r->import)
-		drop_import(r);
-	err = import_open(&r->import, r->control->env.sessions);
+	err = open_import(r);
 	if (err)
 		return import_refused(err);
 	faults = json_array();

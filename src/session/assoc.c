@@ -15,17 +15,17 @@ void assoc_send(struct assoc *a, const uint8_t *data, size_t len)
 
 void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid)
 {
-	const uint8_t m[4] = { (uint8_t)(1 << 6 | type << 4), 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+	const struct coap_empty m = coap_empty(type, mid);
 
-	assoc_send(a, m, sizeof m);
+	assoc_send(a, m.octets, sizeof m);
 }
 
 void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, mid);
 
-	assoc_send(a, ack, sizeof ack);
-	coap_peer_answered(&a->peer, mid, token, token_len, ack, sizeof ack, true);
+	assoc_send(a, ack.octets, sizeof ack);
+	coap_peer_answered(&a->peer, mid, token, token_len, ack.octets, sizeof ack, true);
 }
 
 static struct assoc *assoc_of_peer(struct coap_peer *p)

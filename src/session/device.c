@@ -124,17 +124,17 @@ void device_send(struct device *d, const uint8_t *data, size_t len)
 
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid)
 {
-	const uint8_t m[4] = { (uint8_t)(1 << 6 | type << 4), 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+	const struct coap_empty m = coap_empty(type, mid);
 
-	device_send(d, m, sizeof m);
+	device_send(d, m.octets, sizeof m);
 }
 
 void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t token_len)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, mid);
 
-	device_send(d, ack, sizeof ack);
-	coap_peer_answered(&d->south, mid, token, token_len, ack, sizeof ack, true);
+	device_send(d, ack.octets, sizeof ack);
+	coap_peer_answered(&d->south, mid, token, token_len, ack.octets, sizeof ack, true);
 	gate_answered(d);
 }
 

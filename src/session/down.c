@@ -226,11 +226,12 @@ static void on_request(struct assoc *a, const struct coap_msg *m)
 
 static void answer_empty(struct assoc *a, const struct coap_msg *m, enum coap_type type)
 {
-	const uint8_t e[4] = { (uint8_t)(1 << 6 | type << 4), 0, (uint8_t)(m->mid >> 8), (uint8_t)m->mid };
+	const struct coap_empty e = coap_empty(type, m->mid);
 
 	if (m->type == COAP_CON)
-		assoc_send(a, e, sizeof e);
-	coap_peer_answered(&a->peer, m->mid, m->token, m->token_len, e, m->type == COAP_CON ? sizeof e : 0, true);
+		assoc_send(a, e.octets, sizeof e);
+	coap_peer_answered(&a->peer, m->mid, m->token, m->token_len, e.octets, m->type == COAP_CON ? sizeof e : 0,
+			   true);
 }
 
 /* It is acknowledged when it is on disk, where the request is: a restart would ask again, and the server not answer again. */

@@ -15,21 +15,6 @@
 
 /* ---- lookup by onward token ---- */
 
-struct token_key {
-	const void *owner;
-	uint8_t token[COAP_TOKEN_MAX];
-	uint8_t len;
-};
-
-static uint64_t key_hash(struct token_key *k, const void *owner, const uint8_t *token, size_t len)
-{
-	memset(k, 0, sizeof *k);
-	k->owner = owner;
-	k->len = (uint8_t)len;
-	memcpy(k->token, token, len);
-	return map_hash(k, sizeof *k);
-}
-
 static const void *owner_of(const struct exchange *x)
 {
 	return x->dir == UP ? (const void *)x->assoc : (const void *)x->dev;
@@ -47,7 +32,7 @@ static bool exchange_equal(const struct map_node *n, const void *key, size_t len
 struct exchange *exchange_find(struct sessions *s, enum direction dir, const void *owner, const uint8_t *token, size_t len)
 {
 	struct token_key k;
-	uint64_t hash = key_hash(&k, owner, token, len);
+	uint64_t hash = token_key_of(&k, owner, token, len);
 	struct map_node *n = map_find(dir == UP ? &s->ups : &s->downs, hash, exchange_equal, &k, sizeof k);
 
 	return n ? container_of(n, struct exchange, node) : NULL;
@@ -151,7 +136,8 @@ void exchange_add(struct exchange *x, uint64_t deadline_ms)
 	struct sessions *s = x->dev->all;
 	struct token_key k;
 
-	x->mapped = map_add(x->dir == UP ? &s->ups : &s->downs, &x->node, key_hash(&k, owner_of(x), x->out, x->out_len)) == 0;
+	x->mapped = map_add(x->dir == UP ? &s->ups : &s->downs, &x->node,
+			    token_key_of(&k, owner_of(x), x->out, x->out_len)) == 0;
 	x->deadline_ms = deadline_ms;
 	arm(x);
 }
@@ -183,9 +169,9 @@ static void mark_over(struct exchange *x)
 /* What its duplicates get when it ended without an answer, or with one of its own. */
 static void end_entry(struct exchange *x)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, x->ask_mid);
 
-	kept_done(x->dev, &x->kept, ack, x->acked ? sizeof ack : 0);
+	kept_done(x->dev, &x->kept, ack.octets, x->acked ? sizeof ack : 0);
 }
 
 void exchange_free(struct exchange *x)
@@ -284,10 +270,10 @@ static bool deliver(struct exchange *x, enum coap_type type, const uint8_t *data
 	if (x->deaf)
 		return false;
 	if (type == COAP_CON) {
-		const uint8_t ack[4] = { 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid };
+		const struct coap_empty ack = coap_empty(COAP_ACK, x->ask_mid);
 
 		submit_separate(x, data, len);
-		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack, sizeof ack, true);
+		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack.octets, sizeof ack, true);
 		return x->answer != NULL;
 	}
 	send_to_asker(x, data, len);
@@ -299,7 +285,7 @@ static bool deliver(struct exchange *x, enum coap_type type, const uint8_t *data
 
 static void ack_asker(struct exchange *x, bool final)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(x->ask_mid >> 8), (uint8_t)x->ask_mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, x->ask_mid);
 
 	x->empty_ack_ms = 0;
 	if (!x->ask_con) {
@@ -307,11 +293,11 @@ static void ack_asker(struct exchange *x, bool final)
 		return;
 	}
 	if (!x->acked && !x->deaf)
-		send_to_asker(x, ack, sizeof ack);
+		send_to_asker(x, ack.octets, sizeof ack);
 	x->acked = true;
 	if (x->dir == UP)
 		gate_answered(x->dev);
-	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack, sizeof ack, final);
+	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack.octets, sizeof ack, final);
 }
 
 static bool suppressed(const struct exchange *x, uint8_t code)

@@ -222,11 +222,11 @@ bool gate_lets_unit(struct device *d, const uint8_t *data, size_t len)
 
 bool gate_take_back(struct device *d, uint16_t mid)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(mid >> 8), (uint8_t)mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, mid);
 	struct gate_wait *w = d->gate.wait;
 	struct gate_unit **at = w ? &w->first : NULL;
 
-	while (at && *at && ((*at)->len != sizeof ack || memcmp((*at)->data, ack, sizeof ack) != 0))
+	while (at && *at && ((*at)->len != sizeof ack || memcmp((*at)->data, ack.octets, sizeof ack) != 0))
 		at = &(*at)->next;
 	if (!at || !*at)
 		return false;

@@ -13,6 +13,8 @@
 #ifndef NIDDGW_SESSION_INTERNAL_H
 #define NIDDGW_SESSION_INTERNAL_H
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -252,6 +254,21 @@ struct sessions {
 	bool clock_trusted;               /* of what is being restored: asked once, it is a call of the kernel */
 	bool ending;                      /* the process stops: nobody is told anything */
 };
+
+/* What exchanges and relations are found by: who owns the leg, and the token there. */
+struct token_key {
+	const void *owner;
+	uint8_t token[COAP_TOKEN_MAX];
+	uint8_t len;
+};
+static inline uint64_t token_key_of(struct token_key *k, const void *owner, const uint8_t *token, size_t len) /* fills k; its hash */
+{
+	memset(k, 0, sizeof *k);
+	k->owner = owner;
+	k->len = (uint8_t)len;
+	memcpy(k->token, token, len);
+	return map_hash(k, sizeof *k);
+}
 
 static inline void count(struct sessions *s, enum counter c)
 {

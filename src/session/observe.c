@@ -10,25 +10,10 @@
 
 #include "session/internal.h"
 
-struct rel_key {
-	const void *owner;
-	uint8_t token[COAP_TOKEN_MAX];
-	uint8_t len;
-};
-
-static uint64_t key_of(struct rel_key *k, const void *owner, const uint8_t *token, size_t len)
-{
-	memset(k, 0, sizeof *k);
-	k->owner = owner;
-	k->len = (uint8_t)len;
-	memcpy(k->token, token, len);
-	return map_hash(k, sizeof *k);
-}
-
 static bool south_equal(const struct map_node *n, const void *key, size_t len)
 {
 	const struct relation *r = container_of(n, struct relation, south);
-	const struct rel_key *k = key;
+	const struct token_key *k = key;
 
 	(void)len;
 	return r->assoc->dev == k->owner && r->ts_len == k->len && memcmp(r->ts, k->token, k->len) == 0;
@@ -37,7 +22,7 @@ static bool south_equal(const struct map_node *n, const void *key, size_t len)
 static bool north_equal(const struct map_node *n, const void *key, size_t len)
 {
 	const struct relation *r = container_of(n, struct relation, north);
-	const struct rel_key *k = key;
+	const struct token_key *k = key;
 
 	(void)len;
 	return r->assoc == k->owner && r->tn_len == k->len && memcmp(r->tn, k->token, k->len) == 0;
@@ -45,8 +30,8 @@ static bool north_equal(const struct map_node *n, const void *key, size_t len)
 
 struct relation *relation_find_south(struct sessions *s, const struct device *d, const uint8_t *ts, size_t len)
 {
-	struct rel_key k;
-	uint64_t hash = key_of(&k, d, ts, len);
+	struct token_key k;
+	uint64_t hash = token_key_of(&k, d, ts, len);
 	struct map_node *n = map_find(&s->rel_south, hash, south_equal, &k, sizeof k);
 
 	return n ? container_of(n, struct relation, south) : NULL;
@@ -54,8 +39,8 @@ struct relation *relation_find_south(struct sessions *s, const struct device *d,
 
 struct relation *relation_find_north(struct sessions *s, const struct assoc *a, const uint8_t *tn, size_t len)
 {
-	struct rel_key k;
-	uint64_t hash = key_of(&k, a, tn, len);
+	struct token_key k;
+	uint64_t hash = token_key_of(&k, a, tn, len);
 	struct map_node *n = map_find(&s->rel_north, hash, north_equal, &k, sizeof k);
 
 	return n ? container_of(n, struct relation, north) : NULL;
@@ -65,7 +50,7 @@ struct relation *relation_new(struct assoc *a, const uint8_t *ts, size_t ts_len,
 {
 	struct sessions *s = a->dev->all;
 	struct relation *r;
-	struct rel_key k;
+	struct token_key k;
 
 	if (a->relations_n >= RELATIONS_MAX)
 		return NULL;
@@ -77,11 +62,11 @@ struct relation *relation_new(struct assoc *a, const uint8_t *ts, size_t ts_len,
 	memcpy(r->ts, ts, ts_len);
 	r->tn_len = ask->token_len;
 	memcpy(r->tn, ask->token, ask->token_len);
-	if (map_add(&s->rel_south, &r->south, key_of(&k, a->dev, ts, ts_len))) {
+	if (map_add(&s->rel_south, &r->south, token_key_of(&k, a->dev, ts, ts_len))) {
 		free(r);
 		return NULL;
 	}
-	if (map_add(&s->rel_north, &r->north, key_of(&k, a, r->tn, r->tn_len))) {
+	if (map_add(&s->rel_north, &r->north, token_key_of(&k, a, r->tn, r->tn_len))) {
 		map_remove(&s->rel_south, &r->south);
 		free(r);
 		return NULL;
@@ -209,10 +194,10 @@ bool relation_reset(struct assoc *a, uint16_t mid)
 
 void note_free(struct note *n)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(n->ask_mid >> 8), (uint8_t)n->ask_mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, n->ask_mid);
 
 	kept_drop(n->assoc->dev, &n->kept);
-	kept_done(n->assoc->dev, &n->kept, ack, n->ask_con ? sizeof ack : 0);
+	kept_done(n->assoc->dev, &n->kept, ack.octets, n->ask_con ? sizeof ack : 0);
 	n->assoc->notes_n--;
 	*n->link = n->next;
 	if (n->next)

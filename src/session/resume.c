@@ -327,11 +327,11 @@ static struct coap_peer *asker_of(const struct entry *e)
 /* An answer that came as a message of its own may be repeated, too. */
 static void see_answer(struct restore *r, const struct entry *e)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(e->answer_mid >> 8), (uint8_t)e->answer_mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, e->answer_mid);
 
 	if (e->answered && e->x) /* else its device or server may be gone */
 		coap_peer_restore_seen(e->dir == UP ? &e->assoc->peer : &e->dev->south, e->answer_mid, e->x->out,
-				       e->x->out_len, e->answer_con, past_of(r, r->record_wall_ms), ack,
+				       e->x->out_len, e->answer_con, past_of(r, r->record_wall_ms), ack.octets,
 				       e->answer_con ? sizeof ack : 0, true);
 }
 
@@ -430,10 +430,10 @@ static void restore_ack(struct exchange *x)
 static void resume_up(struct restore *r, struct entry *e)
 {
 	struct exchange *x = e->x;
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(e->mid >> 8), (uint8_t)e->mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, e->mid);
 
 	restore_ack(x);
-	see(&e->dev->south, e, ack, x->acked ? sizeof ack : 0, false);
+	see(&e->dev->south, e, ack.octets, x->acked ? sizeof ack : 0, false);
 	if (x->reply) { /* answered by the server already: the device gets it again */
 		resume_reply(r, e);
 		return;
@@ -449,10 +449,10 @@ static void resume_up(struct restore *r, struct entry *e)
 
 static void resume_note(struct restore *r, struct entry *e)
 {
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(e->mid >> 8), (uint8_t)e->mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, e->mid);
 	struct note *n = e->n;
 
-	see(&e->dev->south, e, ack, e->con ? sizeof ack : 0, true);
+	see(&e->dev->south, e, ack.octets, e->con ? sizeof ack : 0, true);
 	if (n->until_ms <= clock_now_ms()) {
 		count(r->s, C_HOLD_DROPPED);
 		note_free(n);
@@ -479,11 +479,11 @@ static void restore_relation(struct exchange *x)
 static void resume_down(struct restore *r, struct entry *e)
 {
 	struct exchange *x = e->x;
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(e->mid >> 8), (uint8_t)e->mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, e->mid);
 
 	x->acked = x->ask_con; /* the answer comes by itself; the server's own repetition gets the empty ACK */
 	x->empty_ack_ms = 0;
-	see(&e->assoc->peer, e, ack, e->con ? sizeof ack : 0, false);
+	see(&e->assoc->peer, e, ack.octets, e->con ? sizeof ack : 0, false);
 	restore_relation(x);
 	if (x->reply) {
 		resume_reply(r, e);
@@ -505,7 +505,7 @@ static void tell_withdrawn(const struct entry *e)
 	struct device *d = e->dev;
 	bool acked = clock_now_ms() - e->at_ms >= d->profile->empty_ack_ms;
 	uint16_t mid = acked ? coap_peer_mid(&d->south) : e->mid;
-	const uint8_t ack[4] = { 0x60, 0, (uint8_t)(e->mid >> 8), (uint8_t)e->mid };
+	const struct coap_empty ack = coap_empty(COAP_ACK, e->mid);
 	struct coap_builder b;
 	uint8_t buf[32];
 	long len;
@@ -515,7 +515,7 @@ static void tell_withdrawn(const struct entry *e)
 	if (len < 0)
 		return;
 	device_send(d, buf, (size_t)len);
-	see(&d->south, e, acked ? ack : buf, acked ? sizeof ack : (size_t)len, true);
+	see(&d->south, e, acked ? ack.octets : buf, acked ? sizeof ack : (size_t)len, true);
 }
 
 static void resume_lost(struct restore *r, struct entry *e)

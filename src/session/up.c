@@ -9,15 +9,6 @@
 #define BUSY_MAX_AGE_S 60
 #define KEEPING_MAX 256 /* units of one device on their way into the journal: a disk that hangs */
 
-static uint8_t empty_message(uint8_t m[4], enum coap_type type, uint16_t mid)
-{
-	m[0] = (uint8_t)(1 << 6 | type << 4);
-	m[1] = 0;
-	m[2] = (uint8_t)(mid >> 8);
-	m[3] = (uint8_t)mid;
-	return 4;
-}
-
 size_t max_age_option(uint8_t buf[MAX_AGE_OPTION_SIZE], uint32_t seconds)
 {
 	struct coap_builder b = { writer_of(buf, MAX_AGE_OPTION_SIZE), 0 };
@@ -128,12 +119,12 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 
 static void answer_empty(struct device *d, const struct coap_msg *m, enum coap_type type)
 {
-	uint8_t e[4];
+	const struct coap_empty e = coap_empty(type, m->mid);
 
-	empty_message(e, type, m->mid);
 	if (m->type == COAP_CON || type == COAP_RST)
-		device_send(d, e, sizeof e);
-	coap_peer_answered(&d->south, m->mid, m->token, m->token_len, e, m->type == COAP_CON ? sizeof e : 0, true);
+		device_send(d, e.octets, sizeof e);
+	coap_peer_answered(&d->south, m->mid, m->token, m->token_len, e.octets, m->type == COAP_CON ? sizeof e : 0,
+			   true);
 }
 
 /* A token that means nothing (any more): the device is told to stop (RFC 7641 3.6). */

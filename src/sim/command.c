@@ -3,6 +3,7 @@
 #include "sim/console.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,32 @@ int cmd_hex(const json_t *cmd, const char *name, uint8_t **out, size_t *len)
 		return err;
 	}
 	*out = data;
+	return 0;
+}
+
+int cmd_set_option(void *opts, const struct args_item *items, const char *name, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	char number[32];
+
+	snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+	if (!text)
+		text = json_is_boolean(value) ? (json_is_true(value) ? "on" : "off") : number;
+	return args_set(opts, items, name, text);
+}
+
+int cmd_set_options(json_t *cmd, json_t *reply, void *opts, const struct args_item *items)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(cmd, name, v)
+	{
+		if (!strcmp(name, "cmd") || !strcmp(name, "id") || !strcmp(name, "after_ms"))
+			continue;
+		if (cmd_set_option(opts, items, name, v))
+			return reply_error(reply, -EINVAL, name);
+	}
 	return 0;
 }
 

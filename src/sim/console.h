@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "sim/args.h"
 
 struct console;
 
@@ -58,6 +59,10 @@ bool cmd_bool(const json_t *cmd, const char *name, bool preset);               /
 bool cmd_has(const json_t *cmd, const char *name);
 /* Hexadecimal text of a member as octets. -ENOENT absent; -EBADMSG not hexadecimal; -ENOMEM. *out is owned by the caller. */
 int cmd_hex(const json_t *cmd, const char *name, uint8_t **out, size_t *len);
+/* Changes one live option; a number or a truth value is as good as its text. Returns what args_set() does. */
+int cmd_set_option(void *opts, const struct args_item *items, const char *name, const json_t *value);
+/* The command set: every member but the command's own is an option. Stops at the first that is none, naming it. */
+int cmd_set_options(json_t *cmd, json_t *reply, void *opts, const struct args_item *items);
 int reply_error(json_t *reply, int err, const char *text); /* puts text, returns err */
 
 /* ---- members of events ---- */

@@ -299,14 +299,8 @@ static int do_count(void *arg, json_t *cmd, json_t *reply)
 static int do_option(void *arg, json_t *cmd, json_t *reply)
 {
 	struct devs *all = arg;
-	char number[32];
-	json_t *v = json_object_get(cmd, "value");
-	const char *text = json_string_value(v);
 
-	snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
-	if (!text)
-		text = json_is_boolean(v) ? (json_is_true(v) ? "on" : "off") : number;
-	if (args_set(&all->opts, devs_items, cmd_text(cmd, "name", ""), text))
+	if (cmd_set_option(&all->opts, devs_items, cmd_text(cmd, "name", ""), json_object_get(cmd, "value")))
 		return reply_error(reply, -EINVAL, "no such option, or not a value for it");
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* device.c - niddgw-sim device: options, start and end of a fleet */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,12 +98,6 @@ static const struct end_ops ops = {
 	.response = dev_on_response,
 	.failed = dev_on_failed,
 };
-
-static void on_signal(void *arg, int signo)
-{
-	(void)signo;
-	loop_stop(((struct devs *)arg)->loop);
-}
 
 static void on_stop(struct timer *t, uint64_t now_ms)
 {
@@ -251,8 +244,9 @@ static int open_devices(struct devs *all)
 	return 0;
 }
 
-static int start(struct devs *all)
+static int start(void *arg)
 {
+	struct devs *all = arg;
 	const struct console_conf conf = { all->opts.control, all->opts.quiet, devs_verbs, all };
 	int err = open_devices(all);
 
@@ -269,8 +263,9 @@ static int start(struct devs *all)
 	return 0;
 }
 
-static void finish(struct devs *all)
+static void finish(void *arg)
 {
+	struct devs *all = arg;
 	struct dev_rule *rule;
 
 	timer_cancel(loop_timers(all->loop), &all->stop);
@@ -293,23 +288,16 @@ static void finish(struct devs *all)
 int sim_device(int argc, char **argv)
 {
 	struct devs all = { .n = 0 };
-	int err = args_parse(&all.opts, devs_items, usage, argc, argv);
+	const struct sim_end end = {
+		.arg = &all,
+		.loop = &all.loop,
+		.opts = &all.opts,
+		.items = devs_items,
+		.usage = usage,
+		.seed = &all.opts.seed,
+		.start = start,
+		.finish = finish,
+	};
 
-	if (!err && all.opts.seed)
-		random_seed(all.opts.seed);
-	if (!err)
-		err = loop_new(&all.loop);
-	if (!err && all.loop) {
-		loop_on_signal(all.loop, SIGTERM, on_signal, &all);
-		loop_on_signal(all.loop, SIGINT, on_signal, &all);
-		signal(SIGPIPE, SIG_IGN);
-		err = start(&all);
-		if (!err)
-			err = loop_run(all.loop);
-		finish(&all);
-		loop_free(all.loop);
-		err = err == -EINVAL ? err : err ? -EIO : 0;
-	}
-	args_free(&all.opts, devs_items);
-	return err == -EINVAL ? SIM_USAGE : err < 0 ? SIM_FAILED : SIM_OK;
+	return sim_run(&end, argc, argv);
 }

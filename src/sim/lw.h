@@ -75,7 +75,6 @@ struct lw {
 	struct lw_rule *rules;
 	struct timer stop;
 	uint64_t locations, tokens;
-	int signalled;
 };
 
 /* ---- lw_register.c ---- */

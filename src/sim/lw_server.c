@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lw_server.c - niddgw-sim server: options, start and end */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "sim/lw.h"
 #include "sim/sim.h"
 
@@ -76,14 +74,6 @@ static const struct end_ops ops = {
 	.failed = lw_on_failed,
 };
 
-static void on_signal(void *arg, int signo)
-{
-	struct lw *lw = arg;
-
-	(void)signo;
-	loop_stop(lw->loop);
-}
-
 static void on_stop(struct timer *t, uint64_t now_ms)
 {
 	(void)now_ms;
@@ -96,8 +86,9 @@ static int fail(const char *what, int err)
 	return err;
 }
 
-static int start(struct lw *lw)
+static int start(void *arg)
 {
+	struct lw *lw = arg;
 	struct console_conf conf = { lw->opts.control, lw->opts.quiet, lw_verbs, lw };
 	char text[ADDR_TEXT_MAX];
 	struct addr wanted;
@@ -121,8 +112,9 @@ static int start(struct lw *lw)
 	return 0;
 }
 
-static void finish(struct lw *lw)
+static void finish(void *arg)
 {
+	struct lw *lw = arg;
 	struct lw_rule *rule;
 	struct map_node *n, *next;
 	size_t i = 0;
@@ -146,24 +138,17 @@ static void finish(struct lw *lw)
 
 int sim_server(int argc, char **argv)
 {
-	struct lw lw = { .signalled = 0 };
-	int err = args_parse(&lw.opts, lw_items, usage, argc, argv);
+	struct lw lw = { .end = NULL };
+	const struct sim_end end = {
+		.arg = &lw,
+		.loop = &lw.loop,
+		.opts = &lw.opts,
+		.items = lw_items,
+		.usage = usage,
+		.seed = &lw.opts.seed,
+		.start = start,
+		.finish = finish,
+	};
 
-	if (!err && lw.opts.seed)
-		random_seed(lw.opts.seed);
-	if (!err)
-		err = loop_new(&lw.loop);
-	if (!err && lw.loop) {
-		loop_on_signal(lw.loop, SIGTERM, on_signal, &lw);
-		loop_on_signal(lw.loop, SIGINT, on_signal, &lw);
-		signal(SIGPIPE, SIG_IGN);
-		err = start(&lw);
-		if (!err)
-			err = loop_run(lw.loop);
-		finish(&lw);
-		loop_free(lw.loop);
-		err = err == -EINVAL ? err : err ? -EIO : 0;
-	}
-	args_free(&lw.opts, lw_items);
-	return err == -EINVAL ? SIM_USAGE : err < 0 ? SIM_FAILED : SIM_OK;
+	return sim_run(&end, argc, argv);
 }

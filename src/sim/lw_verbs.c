@@ -357,22 +357,8 @@ static int do_normal(void *arg, json_t *cmd, json_t *reply)
 static int do_set(void *arg, json_t *cmd, json_t *reply)
 {
 	struct lw *lw = arg;
-	const char *name, *text;
-	char number[32];
-	json_t *v;
 
-	json_object_foreach(cmd, name, v)
-	{
-		if (!strcmp(name, "cmd") || !strcmp(name, "id") || !strcmp(name, "after_ms"))
-			continue;
-		snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
-		text = json_is_string(v)     ? json_string_value(v)
-			: json_is_boolean(v) ? (json_is_true(v) ? "on" : "off")
-					     : number;
-		if (args_set(&lw->opts, lw_items, name, text))
-			return reply_error(reply, -EINVAL, name);
-	}
-	return 0;
+	return cmd_set_options(cmd, reply, &lw->opts, lw_items);
 }
 
 const struct console_verb lw_verbs[] = {

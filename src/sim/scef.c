@@ -3,14 +3,12 @@
 #include "sim/scef.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "sim/sim.h"
 
 static const char *const auth_words[] = { "none", "bearer", "basic", NULL };
@@ -154,12 +152,6 @@ void scef_event(struct scef *s, json_t *ev)
 	console_event(s->console, ev);
 }
 
-static void on_signal(void *arg, int signo)
-{
-	(void)signo;
-	loop_stop(((struct scef *)arg)->loop);
-}
-
 static void on_stop(struct timer *t, uint64_t now_ms)
 {
 	(void)now_ms;
@@ -207,12 +199,15 @@ static int start_api(struct scef *s)
 	return 0;
 }
 
-static int start(struct scef *s)
+static int start(void *arg)
 {
+	struct scef *s = arg;
 	const struct console_conf conf = { s->opts.control, s->opts.quiet, scef_verbs, s };
 	const char *radio = s->opts.radio ? s->opts.radio + (strncmp(s->opts.radio, "udp:", 4) ? 0 : 4) : NULL;
-	int err = start_api(s);
+	int err;
 
+	log_set(LOG_WARNING, LOG_TEXT);
+	err = start_api(s);
 	if (err)
 		return err;
 	err = scef_users_load(s);
@@ -232,8 +227,9 @@ static int start(struct scef *s)
 	return 0;
 }
 
-static void finish(struct scef *s)
+static void finish(void *arg)
 {
+	struct scef *s = arg;
 	struct map_node *n, *next;
 	size_t i = 0;
 
@@ -256,24 +252,16 @@ static void finish(struct scef *s)
 int sim_scef(int argc, char **argv)
 {
 	struct scef s = { .ids = 0 };
-	int err = args_parse(&s.opts, scef_items, usage, argc, argv);
+	const struct sim_end end = {
+		.arg = &s,
+		.loop = &s.loop,
+		.opts = &s.opts,
+		.items = scef_items,
+		.usage = usage,
+		.seed = &s.opts.seed,
+		.start = start,
+		.finish = finish,
+	};
 
-	if (!err && s.opts.seed)
-		random_seed(s.opts.seed);
-	if (!err)
-		err = loop_new(&s.loop);
-	if (!err && s.loop) {
-		log_set(LOG_WARNING, LOG_TEXT);
-		loop_on_signal(s.loop, SIGTERM, on_signal, &s);
-		loop_on_signal(s.loop, SIGINT, on_signal, &s);
-		signal(SIGPIPE, SIG_IGN);
-		err = start(&s);
-		if (!err)
-			err = loop_run(s.loop);
-		finish(&s);
-		loop_free(s.loop);
-		err = err == -EINVAL ? err : err ? -EIO : 0;
-	}
-	args_free(&s.opts, scef_items);
-	return err == -EINVAL ? SIM_USAGE : err < 0 ? SIM_FAILED : SIM_OK;
+	return sim_run(&end, argc, argv);
 }

@@ -309,22 +309,8 @@ static int do_count(void *arg, json_t *cmd, json_t *reply)
 static int do_set(void *arg, json_t *cmd, json_t *reply)
 {
 	struct scef *s = arg;
-	const char *name, *text;
-	char number[32];
-	json_t *v;
 
-	json_object_foreach(cmd, name, v)
-	{
-		if (!strcmp(name, "cmd") || !strcmp(name, "id") || !strcmp(name, "after_ms"))
-			continue;
-		snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
-		text = json_is_string(v)     ? json_string_value(v)
-			: json_is_boolean(v) ? (json_is_true(v) ? "on" : "off")
-					     : number;
-		if (args_set(&s->opts, scef_items, name, text))
-			return reply_error(reply, -EINVAL, name);
-	}
-	return 0;
+	return cmd_set_options(cmd, reply, &s->opts, scef_items);
 }
 
 const struct console_verb scef_verbs[] = {
