@@ -9,8 +9,9 @@
 
 #define QUEUE_MODE_MS 93000      /* MAX_TRANSMIT_WAIT, what LwM2M recommends to a client in queue mode */
 #define ASLEEP_BELIEVED_MS 60000 /* a report without a time */
-#define ANSWER_WAIT_MS 2000      /* least time that the answer to an uplink has before others go */
-#define MAX_AGE_S 60             /* nothing is known about the next contact */
+#define ANSWER_WAIT_MS 2000 /* time that an answer has before others go, where nobody says how long it is waited for \
+			     */
+#define MAX_AGE_S 60        /* nothing is known about the next contact */
 
 bool reach_holds_requests(const struct device *d)
 {
@@ -95,10 +96,11 @@ void reach_asleep(struct device *d, uint64_t until_ms)
 	d->gate.asleep_until_ms = until_ms ? until_ms : clock_now_ms() + ASLEEP_BELIEVED_MS;
 }
 
-/* An empty ACK ends the wait of a CON request, two seconds that of a NON. A short window is not spent on waiting. */
+/* An empty ACK ends the wait of a CON request, two seconds that of a NON. At most half of a window is spent on waiting.
+ */
 static uint64_t answer_due_ms(const struct exchange *x, uint64_t window_ms)
 {
-	uint64_t most = window_ms / 2 > ANSWER_WAIT_MS ? window_ms / 2 : ANSWER_WAIT_MS, due;
+	uint64_t most = window_ms / 2, due;
 
 	if (x->over || x->acked || x->deaf || x->has_no_response)
 		return 0;
@@ -126,7 +128,7 @@ uint64_t reach_hold_ms(const struct device *d)
 	if ((!d->ups && !d->keeping) || (window == REACH_ALWAYS && !d->gate.woke))
 		return 0;
 	if (d->keeping && is_ack_due(d))
-		until = d->gate.contact_ms + ANSWER_WAIT_MS;
+		until = d->gate.contact_ms + (window / 2 < ANSWER_WAIT_MS ? window / 2 : ANSWER_WAIT_MS);
 	for (const struct exchange *x = d->gate.woke ? d->up : NULL; x; x = x->next) {
 		uint64_t due = answer_due_ms(x, window);
 
