@@ -36,7 +36,7 @@ const struct conf_item link_items[] = {
 		  .help = "What the link is: t8 an SCEF or NEF with the T8 API, udp an operator's point-to-point tunnel."),
 	CONF_BOOL(struct link_conf, enabled, true, .help = "False: the link is not opened and its devices are not reached."),
 	CONF_BOOL(struct link_conf, journal, true, .reload = CONF_RESTART,
-		  .help = "Write units to the journal before they are acknowledged; this version has no journal, so either value does the same."),
+		  .help = "Write units to the journal before they are acknowledged; false: what is under way does not outlive the process."),
 	CONF_END
 };
 /* clang-format on */
