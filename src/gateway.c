@@ -16,7 +16,7 @@
 #include "session/provision.h"
 
 #define ALARMS_MAX 1000
-#define DRAIN_MS 5000      /* how long open exchanges may go on after SIGTERM */
+#define DRAIN_MS 5000 /* how long open exchanges may go on after SIGTERM */
 #define DRAIN_STEP_MS 50
 
 /* ---- start ---- */
@@ -62,12 +62,17 @@ static int open_store(struct gateway *g)
 
 static int open_sessions(struct gateway *g)
 {
-	const struct sessions_env env = { .store = g->store, .timers = loop_timers(g->loop), .metrics = g->metrics, .alarms = g->alarms, .gateway_id = g->id };
+	const struct sessions_env env = { .store = g->store,
+					  .timers = loop_timers(g->loop),
+					  .metrics = g->metrics,
+					  .alarms = g->alarms,
+					  .gateway_id = g->id };
 	int err = sessions_new(&g->sessions, &env);
 
 	if (err)
 		return err;
-	g->link_env = (struct link_env){ g->loop, g->metrics, g->alarms, g->key, g->id, &session_link_events, g->sessions, &g->t8, g->store };
+	g->link_env = (struct link_env){ g->loop,     g->metrics, g->alarms, g->key, g->id, &session_link_events,
+					 g->sessions, &g->t8,     g->store };
 	g->north_env = (struct north_env){ g->loop, g->metrics, g->alarms, g->key, &session_north_events, g->sessions };
 	return north_open(&g->north, &g->root->north, &g->north_env);
 }
@@ -91,7 +96,9 @@ int gateway_show(struct gateway *g)
 
 static int open_control(struct gateway *g)
 {
-	const struct control_env env = { g->loop, g->metrics, g->alarms, g->sessions, g->id, g->root->gateway.run_dir, gateway_reload, g };
+	const struct control_env env = { g->loop,        g->metrics, g->alarms,
+					 g->sessions,    g->id,      g->root->gateway.run_dir,
+					 gateway_reload, g };
 	int err = control_open(&g->control, &env);
 
 	if (!err)

@@ -84,6 +84,9 @@ int key_load(uint8_t key[32], const char *state_dir)
 		err = make_key(key, state_dir, path);
 	if (err)
 		log_ev(LOG_ERROR, "main", "key.failed", LF_STR("file", path),
-		       LF_STR("reason", err == -EPERM ? "others can read it" : err == -EBADMSG ? "not a file of 32 octets" : strerror(-err)));
+		       LF_STR("reason",
+			      err == -EPERM             ? "others can read it"
+				      : err == -EBADMSG ? "not a file of 32 octets"
+							: strerror(-err)));
 	return err;
 }

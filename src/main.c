@@ -20,21 +20,20 @@ struct options {
 	bool test, verbose, print_defaults, print_config;
 };
 
-static const char usage_text[] =
-	"usage: niddgwd [-c FILE] [-t] [-v] [--print-config | --print-defaults]\n"
-	"Joins non-IP LwM2M devices to LwM2M servers. Stays in the foreground.\n"
-	"\n"
-	"  -c, --config FILE   main configuration file (default " DEFAULT_FILE ");\n"
-	"                      conf.d/*.conf and devices.d/*.conf beside it are read too\n"
-	"  -t, --test          check the configuration, print every fault, exit 0 or 1\n"
-	"  -v, --verbose       log at level debug\n"
-	"      --print-config  print the effective configuration, secrets masked\n"
-	"      --print-defaults  print an annotated file with every key\n"
-	"  -h, --help          this text\n"
-	"  -V, --version       version\n"
-	"\n"
-	"Signals: SIGHUP reloads, SIGTERM and SIGINT stop (a second one at once).\n"
-	"Exit codes: 0 ok, 1 failed, 2 usage.\n";
+static const char usage_text[] = "usage: niddgwd [-c FILE] [-t] [-v] [--print-config | --print-defaults]\n"
+				 "Joins non-IP LwM2M devices to LwM2M servers. Stays in the foreground.\n"
+				 "\n"
+				 "  -c, --config FILE   main configuration file (default " DEFAULT_FILE ");\n"
+				 "                      conf.d/*.conf and devices.d/*.conf beside it are read too\n"
+				 "  -t, --test          check the configuration, print every fault, exit 0 or 1\n"
+				 "  -v, --verbose       log at level debug\n"
+				 "      --print-config  print the effective configuration, secrets masked\n"
+				 "      --print-defaults  print an annotated file with every key\n"
+				 "  -h, --help          this text\n"
+				 "  -V, --version       version\n"
+				 "\n"
+				 "Signals: SIGHUP reloads, SIGTERM and SIGINT stop (a second one at once).\n"
+				 "Exit codes: 0 ok, 1 failed, 2 usage.\n";
 
 static int print_usage_error(void)
 {
@@ -46,9 +45,10 @@ static int print_usage_error(void)
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' }, { "verbose", no_argument, NULL, 'v' },
-		{ "print-config", no_argument, NULL, 'P' }, { "print-defaults", no_argument, NULL, 'D' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	    { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },   { "test", no_argument, NULL, 't' },
+		{ "verbose", no_argument, NULL, 'v' },        { "print-config", no_argument, NULL, 'P' },
+		{ "print-defaults", no_argument, NULL, 'D' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },        { NULL, 0, NULL, 0 },
 	};
 	int c;
 

@@ -97,7 +97,8 @@ int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf
 int opened_configure(struct gateway *g, const struct opened *s, const struct root_conf *r,
 		     struct sessions_change *change)
 {
-	const struct sessions_conf conf = { s->links, s->links_n, s->servers, s->servers_n, &r->profiles, &r->devices, &r->links, &r->servers, &r->rules };
+	const struct sessions_conf conf = { s->links,    s->links_n, s->servers,  s->servers_n, &r->profiles,
+					    &r->devices, &r->links,  &r->servers, &r->rules };
 
 	return sessions_configure(g->sessions, &conf, change);
 }

@@ -16,7 +16,7 @@ enum { SLOTS_FIRST = 1 };
 enum { ENTRY_OPEN, ENTRY_ANSWERED, ENTRY_SILENT };
 
 struct seen {
-	uint64_t at_ms; /* 0: free */
+	uint64_t at_ms;  /* 0: free */
 	uint8_t *answer; /* owned */
 	uint32_t token;  /* hash of the token */
 	uint16_t mid;
@@ -170,7 +170,8 @@ static enum coap_seen_state repeat(const struct seen *s, const uint8_t **answer,
 	return COAP_SEEN_ANSWERED;
 }
 
-enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *m, uint64_t now_ms, const uint8_t **answer, size_t *len)
+enum coap_seen_state coap_peer_seen(struct coap_peer *p, const struct coap_msg *m, uint64_t now_ms,
+				    const uint8_t **answer, size_t *len)
 {
 	uint32_t token = token_hash(m->token, m->token_len);
 	struct seen *s = find(p->dedup, m->mid);
@@ -202,7 +203,8 @@ static void keep_answer(struct coap_shared *shared, struct seen *s, const uint8_
 	shared->answer_bytes += len;
 }
 
-void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, const uint8_t *data, size_t len, bool final)
+void coap_peer_answered(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, const uint8_t *data,
+			size_t len, bool final)
 {
 	struct seen *s = find(p->dedup, mid);
 
@@ -234,8 +236,8 @@ void coap_peer_unsee(struct coap_peer *p, uint16_t mid, const uint8_t *token, si
 		forget(p->leg->shared, s);
 }
 
-void coap_peer_restore_seen(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, bool con, uint64_t at_ms, const uint8_t *data,
-			    size_t len, bool final)
+void coap_peer_restore_seen(struct coap_peer *p, uint16_t mid, const uint8_t *token, size_t token_len, bool con,
+			    uint64_t at_ms, const uint8_t *data, size_t len, bool final)
 {
 	struct coap_msg m = { .type = con ? COAP_CON : COAP_NON, .mid = mid, .token_len = (uint8_t)token_len };
 	const uint8_t *answer;

@@ -3,7 +3,8 @@
  *
  * One list per peer: those that hold a place (in flight, paused, silent) stand before those that wait. A place is given
  * back only when its tx is taken out, so a message that found nobody keeps everything behind it in order. Answers hold
- * no place, since they belong to an exchange that is open already; they are queued only while the owner lets none leave.
+ * no place, since they belong to an exchange that is open already; they are queued only while the owner lets none
+ * leave.
  */
 #include "coap/peer.h"
 
@@ -43,7 +44,7 @@ void coap_peer_init(struct coap_peer *p, const struct coap_leg *leg)
 	p->mid_limit = p->next_mid;
 }
 
-#define MID_MARGIN 256  /* left when the next reservation is asked for */
+#define MID_MARGIN 256 /* left when the next reservation is asked for */
 
 uint16_t coap_peer_mid(struct coap_peer *p)
 {
@@ -356,8 +357,8 @@ static bool is_put_off(const struct coap_tx *tx)
 	return tx->state == COAP_TX_PAUSED && tx->put_off;
 }
 
-/* Sending one may take it, or any other, out of the list, so what is to go is noted first and looked up again. Answers go
- * first; they stand in the list with the latest at its head. */
+/* Sending one may take it, or any other, out of the list, so what is to go is noted first and looked up again. Answers
+ * go first; they stand in the list with the latest at its head. */
 static void go_all(struct coap_peer *p, uint64_t now_ms, go_fn *wanted)
 {
 	struct coap_tx *list[STUCK_MOST];

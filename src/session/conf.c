@@ -18,36 +18,58 @@ static const char *const block_words[] = { "pass", "clamp", "assemble", "refuse"
 static const char *const oscore_words[] = { "auto", "require", "off", NULL };
 static const char *const dtls_words[] = { "relay", "terminate", "off", NULL };
 
+/* clang-format off: one line per key, as in the manual */
 #define P struct profile_conf
 const struct conf_item profile_items[] = {
 	CONF_UINT(P, mtu, 1358, 64, 1600, .unit = "octets", .help = "largest unit towards and from the device"),
 	CONF_UINT(P, ack_timeout_s, 15, 1, 300, .unit = "s", .help = "ACK_TIMEOUT of the south leg"),
 	CONF_UINT(P, max_retransmit, 4, 0, 8, .help = "MAX_RETRANSMIT of the south leg"),
 	CONF_UINT(P, nstart, 1, 1, 16, .help = "confirmable requests to the device in flight at once"),
-	CONF_REAL(P, empty_ack_at, 0.6, 0.05, 1, .help = "part of ack_timeout_s after which an empty ACK leaves when there is no answer"),
+	CONF_REAL(P, empty_ack_at, 0.6, 0.05, 1,
+		  .help = "part of ack_timeout_s after which an empty ACK leaves when there is no answer"),
 	CONF_UINT(P, awake_window_s, AWAKE_WINDOW_ABSENT, 0, 86400, .unit = "s",
-		  .help = "how long the device listens after it was heard; absent: always, or 93 s when its registration carries Q"),
+		  .help = "how long the device listens after it was heard; absent: always, or 93 s when its "
+			  "registration carries Q"),
 	CONF_WORD(P, queue, "gateway", queue_words, .help = "who keeps requests for a device that is not reachable"),
 	CONF_UINT(P, queue_max, 64, 1, 200, .help = "requests on their way to the device; above it 4.29"),
 	CONF_BOOL(P, queue_execute, false, .help = "whether Execute may wait for a sleeper; without it 5.03 at once"),
-	CONF_UINT(P, units_per_window, 0, 1, 100000, .help = "units towards the device in any window_s, ACKs included; absent: unlimited"),
-	CONF_UINT(P, window_s, 0, 1, WINDOW_SPAN_MAX_S, .unit = "s", .help = "span of that budget, given together with it; absent: unlimited"),
+	CONF_UINT(P, units_per_window, 0, 1, 100000,
+		  .help = "units towards the device in any window_s, ACKs included; absent: unlimited"),
+	CONF_UINT(P, window_s, 0, 1, WINDOW_SPAN_MAX_S, .unit = "s",
+		  .help = "span of that budget, given together with it; absent: unlimited"),
 	CONF_UINT(P, quota_units_per_min, 600, 1, 10000000, .unit = "1/min",
 		  .help = "units taken from the device; above it CON requests get 4.29 and the rest is dropped"),
 	CONF_WORD(P, block, "assemble", block_words,
-		  .help = "what does not fit the link: cut into blocks that do (assemble), only what comes in blocks already (clamp), not at all (pass); "
+		  .help = "what does not fit the link: cut into blocks that do (assemble), only what comes in blocks "
+			  "already (clamp), not at all (pass); "
 			  "refuse takes no blocks"),
-	CONF_WORD(P, oscore, "auto", oscore_words, .unbuilt = 1u << OSCORE_REQUIRE | 1u << OSCORE_OFF, .help = "OSCORE messages pass unchanged"),
-	{ .name = "dtls", .absent = true, .type = CONF_TYPE_WORD, .words = dtls_words, .help = "DTLS records of the device" },
-	CONF_BOOL(P, oscore_reblock, false, .help = "whether the device takes messages protected by OSCORE in blocks (outer block-wise transfer)"),
+	CONF_WORD(P, oscore, "auto", oscore_words, .unbuilt = 1u << OSCORE_REQUIRE | 1u << OSCORE_OFF,
+		  .help = "OSCORE messages pass unchanged"),
+	{ .name = "dtls",
+	  .absent = true,
+	  .type = CONF_TYPE_WORD,
+	  .words = dtls_words,
+	  .help = "DTLS records of the device" },
+	CONF_BOOL(
+		P, oscore_reblock, false,
+		.help = "whether the device takes messages protected by OSCORE in blocks (outer block-wise transfer)"),
 	CONF_LATER("proxy_allow", .help = "where a device may ask to be proxied to"),
 	CONF_END,
 };
 #undef P
 
 static const struct profile_conf builtin = {
-	.mtu = 1358, .ack_timeout_s = 15, .max_retransmit = 4, .nstart = 1, .empty_ack_at = 0.6, .queue = QUEUE_GATEWAY, .block = BLOCK_ASSEMBLE,
-	.oscore = OSCORE_AUTO, .queue_max = 64, .quota_units_per_min = 600, .awake_window_s = AWAKE_WINDOW_ABSENT,
+	.mtu = 1358,
+	.ack_timeout_s = 15,
+	.max_retransmit = 4,
+	.nstart = 1,
+	.empty_ack_at = 0.6,
+	.queue = QUEUE_GATEWAY,
+	.block = BLOCK_ASSEMBLE,
+	.oscore = OSCORE_AUTO,
+	.queue_max = 64,
+	.quota_units_per_min = 600,
+	.awake_window_s = AWAKE_WINDOW_ABSENT,
 };
 const struct profile_conf *profile_builtin(void)
 {
@@ -59,10 +81,13 @@ const struct conf_item device_items[] = {
 	CONF_TEXT(D, link, NULL, .required = true, .reload = CONF_DEVICE, .help = "name of the link that reaches it"),
 	CONF_TEXT(D, external_id, NULL, .reload = CONF_DEVICE, .help = "identity on a t8 link: local@domain"),
 	CONF_TEXT(D, msisdn, NULL, .reload = CONF_DEVICE, .help = "identity on a t8 link: digits"),
-	CONF_TEXT(D, address, NULL, .reload = CONF_DEVICE, .help = "identity on a udp link: HOST (whatever port it sends from) or HOST:PORT"),
+	CONF_TEXT(D, address, NULL, .reload = CONF_DEVICE,
+		  .help = "identity on a udp link: HOST (whatever port it sends from) or HOST:PORT"),
 	CONF_TEXT(D, profile, NULL, .help = "name of a profile; the built-in one when absent"),
-	CONF_TEXT(D, ep, NULL, .help = "endpoint name: checked when the device gives one, inserted north when it does not"),
-	CONF_TEXTS(D, servers, .help = "servers it may talk to, the first is the default; the first management server when absent"),
+	CONF_TEXT(D, ep, NULL,
+		  .help = "endpoint name: checked when the device gives one, inserted north when it does not"),
+	CONF_TEXTS(D, servers,
+		   .help = "servers it may talk to, the first is the default; the first management server when absent"),
 	CONF_LATER("cid", .help = "identity on a modem link"),
 	CONF_LATER("bootstrap_server", .help = "server of role bootstrap"),
 	CONF_LATER("psk_identity", .help = "identity towards servers with security psk"),
@@ -77,15 +102,21 @@ const struct conf_item device_items[] = {
 #define R struct rule_conf
 const struct conf_item rule_items[] = {
 	CONF_TEXT(R, link, NULL, .required = true, .help = "name of the link that the device is heard on"),
-	CONF_TEXT(R, match, "*", .help = "glob on the network identity: * any octets, ? one, [a-z] one of them; the first rule that matches counts"),
+	CONF_TEXT(R, match, "*",
+		  .help = "glob on the network identity: * any octets, ? one, [a-z] one of them; the first rule that "
+			  "matches counts"),
 	CONF_TEXT(R, profile, NULL, .help = "name of a profile; the built-in one when absent"),
-	CONF_TEXTS(R, servers, .help = "servers the device may talk to, the first is the default; the first management server when absent"),
+	CONF_TEXTS(R, servers,
+		   .help = "servers the device may talk to, the first is the default; the first management server when "
+			   "absent"),
 	CONF_TEXT(R, ep, NULL,
-		  .help = "endpoint name: text with {identity}, {local} and {domain} (the parts around @) in it; absent: as the device registers"),
+		  .help = "endpoint name: text with {identity}, {local} and {domain} (the parts around @) in it; "
+			  "absent: as the device registers"),
 	CONF_LATER("psk_key_dir", .help = "where the key of a device is, as NAME.key"),
 	CONF_END,
 };
 #undef R
+/* clang-format on */
 
 /* ---- across keys ---- */
 
@@ -121,7 +152,8 @@ static bool seen_equal(const struct map_node *n, const void *key, size_t len)
 }
 
 /* The device that used text before in this space (a link, or the endpoint names); NULL: the first, now remembered. */
-static const struct device_conf *seen_before(struct map *m, struct seen *slot, const char *space, const char *text, const struct device_conf *d)
+static const struct device_conf *seen_before(struct map *m, struct seen *slot, const char *space, const char *text,
+					     const struct device_conf *d)
 {
 	struct seen_key k = { space, text };
 	uint64_t hash = map_hash(text, strlen(text)) ^ map_hash(space, strlen(space));
@@ -142,7 +174,9 @@ struct identity_key {
 
 static unsigned identities(const struct device_conf *d, struct identity_key *id)
 {
-	const struct identity_key all[] = { { "external_id", d->external_id }, { "msisdn", d->msisdn }, { "address", d->address } };
+	const struct identity_key all[] = { { "external_id", d->external_id },
+					    { "msisdn", d->msisdn },
+					    { "address", d->address } };
 	unsigned n = 0;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -173,7 +207,8 @@ struct checking {
 	unsigned faults;
 };
 
-__attribute__((format(printf, 4, 5))) static void tell(struct checking *c, const char *key, int index, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void tell(struct checking *c, const char *key, int index, const char *fmt,
+						       ...)
 {
 	char text[512];
 	va_list ap;
@@ -202,7 +237,8 @@ static void check_identity(struct checking *c, const struct link_conf *l, const 
 }
 
 /* What devices and rules both refer to. */
-static void check_refs(struct checking *c, const struct session_lists *all, const char *link, const char *profile, const struct conf_texts *servers)
+static void check_refs(struct checking *c, const struct session_lists *all, const char *link, const char *profile,
+		       const struct conf_texts *servers)
 {
 	if (link && !find_named(all->links, link))
 		tell(c, "link", -1, "no link is named \"%s\"", link);
@@ -224,7 +260,8 @@ unsigned device_check(const struct device_conf *d, const struct session_lists *a
 
 	check_refs(&c, all, d->link, d->profile, &d->servers);
 	if (n != 1)
-		tell(&c, NULL, -1, n ? "has more than one identity" : "has no identity: external_id, msisdn or address");
+		tell(&c, NULL, -1,
+		     n ? "has more than one identity" : "has no identity: external_id, msisdn or address");
 	else if (l)
 		check_identity(&c, l, &id);
 	if (d->ep && (!*d->ep || strlen(d->ep) > 128))
@@ -267,12 +304,13 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 		const struct device_conf *d = devices->v[i], *other;
 		struct identity_key id;
 
-		if (d->link && identities(d, &id) == 1 && (other = seen_before(&m, &slots[2 * i], d->link, identity_text(&slots[2 * i], &id), d)))
-			conf_fault(load, d, id.key, -1, "\"%s\" is the identity of \"%s\" at %s:%u already", id.text, other->head.name,
-				   other->head.at.file, other->head.at.line);
+		if (d->link && identities(d, &id) == 1 &&
+		    (other = seen_before(&m, &slots[2 * i], d->link, identity_text(&slots[2 * i], &id), d)))
+			conf_fault(load, d, id.key, -1, "\"%s\" is the identity of \"%s\" at %s:%u already", id.text,
+				   other->head.name, other->head.at.file, other->head.at.line);
 		if (d->ep && (other = seen_before(&m, &slots[2 * i + 1], "", d->ep, d)))
-			conf_fault(load, d, "ep", -1, "\"%s\" is the endpoint name of \"%s\" at %s:%u already", d->ep, other->head.name,
-				   other->head.at.file, other->head.at.line);
+			conf_fault(load, d, "ep", -1, "\"%s\" is the endpoint name of \"%s\" at %s:%u already", d->ep,
+				   other->head.name, other->head.at.file, other->head.at.line);
 	}
 	map_fini(&m);
 	for (size_t i = 0; slots && i < devices->n * 2; i++)
@@ -283,7 +321,8 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 static void check_profile(struct conf_load *load, const struct profile_conf *p)
 {
 	if (!p->units_per_window != !p->window_s)
-		conf_fault(load, p, p->window_s ? "window_s" : "units_per_window", -1, "units_per_window and window_s are given together or not at all");
+		conf_fault(load, p, p->window_s ? "window_s" : "units_per_window", -1,
+			   "units_per_window and window_s are given together or not at all");
 }
 
 /* Every { begins one of the three words. */

@@ -7,7 +7,7 @@
 #include "session/internal.h"
 
 #define LEAST_TRIP_MS 100 /* no answer of a device comes sooner */
-#define RETRY_MS 5000u     /* first wait after a refusal of the link, doubled to the third */
+#define RETRY_MS 5000u    /* first wait after a refusal of the link, doubled to the third */
 #define REFUSALS_MAX 3
 
 const char *device_name(const struct device *d)
@@ -251,7 +251,9 @@ static bool south_may_leave(struct coap_peer *p, struct coap_tx *tx)
 	return gate_lets(device_of_peer(p), tx, true);
 }
 
-const struct coap_peer_ops device_peer_ops = { .send = south_send, .failed = south_failed, .gone = south_gone, .may_leave = south_may_leave };
+const struct coap_peer_ops device_peer_ops = {
+	.send = south_send, .failed = south_failed, .gone = south_gone, .may_leave = south_may_leave
+};
 
 /* ---- what the link tells of a unit on its way down ---- */
 
@@ -355,8 +357,8 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 	(void)arg;
 	if (!tx || tx->state == COAP_TX_QUEUED)
 		return;
-	log_ev(LOG_DEBUG, ROOM, "down", LF_STR("dev", device_name(d)), LF_UINT("mid", tx->mid), LF_UINT("state", ev->state),
-	       LF_STR("cause", ev->cause ? link_cause_names[ev->cause] : NULL));
+	log_ev(LOG_DEBUG, ROOM, "down", LF_STR("dev", device_name(d)), LF_UINT("mid", tx->mid),
+	       LF_UINT("state", ev->state), LF_STR("cause", ev->cause ? link_cause_names[ev->cause] : NULL));
 	switch (ev->state) {
 	case LINK_DOWN_BUFFERED: /* the network keeps it: never twice */
 		coap_tx_pause(tx, 0, false);

@@ -15,8 +15,8 @@ static void refuse_down(struct assoc *a, const struct coap_msg *m, uint8_t code,
 	uint8_t age[MAX_AGE_OPTION_SIZE];
 	bool later = code == COAP_TOO_MANY || code == COAP_UNAVAILABLE;
 
-	log_ev(LOG_INFO, ROOM, "downlink.refused", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
-	       LF_CODE("code", code), LF_STR("reason", why));
+	log_ev(LOG_INFO, ROOM, "downlink.refused", LF_STR("dev", device_name(a->dev)),
+	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", code), LF_STR("reason", why));
 	refuse(a->dev, a, DOWN, m, code, age, later ? max_age_option(age, BUSY_MAX_AGE_S) : 0,
 	       code == COAP_HOP_LIMIT_REACHED ? a->dev->all->env.gateway_id : why);
 }
@@ -30,8 +30,8 @@ static void refuse_too_large(struct assoc *a, const struct coap_msg *m, size_t o
 	struct coap_option oscore;
 
 	count(a->dev->all, C_TOO_BIG);
-	log_ev(LOG_WARNING, ROOM, "downlink.too_big", LF_STR("dev", device_name(a->dev)), LF_UINT("payload", m->payload_len),
-	       LF_UINT("mtu", device_mtu(a->dev)));
+	log_ev(LOG_WARNING, ROOM, "downlink.too_big", LF_STR("dev", device_name(a->dev)),
+	       LF_UINT("payload", m->payload_len), LF_UINT("mtu", device_mtu(a->dev)));
 	if (coap_option_find(m, COAP_OSCORE, &oscore))
 		block_too_big(a->dev, overhead + m->payload_len);
 	b = (struct coap_builder){ writer_of(buf, sizeof buf), 0 };
@@ -86,7 +86,8 @@ static bool plan_observe(struct observe_plan *p, struct assoc *a, const struct c
 {
 	bool reads = m->code == COAP_GET || m->code == COAP_FETCH || v->oscore;
 
-	*p = (struct observe_plan){ .observe = v->has_observe && v->observe == 0 && reads, .cancel = v->has_observe && v->observe == 1 && reads };
+	*p = (struct observe_plan){ .observe = v->has_observe && v->observe == 0 && reads,
+				    .cancel = v->has_observe && v->observe == 1 && reads };
 	if (p->observe || p->cancel)
 		p->rel = relation_find_north(a->dev->all, a, m->token, m->token_len);
 	if (p->rel && p->observe && v->oscore) /* the target cannot be seen: the old one ends at its own time */
@@ -105,8 +106,8 @@ static bool plan_observe(struct observe_plan *p, struct assoc *a, const struct c
 	return p->rel != NULL;
 }
 
-static long build_south(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v, uint16_t mid, const struct observe_plan *p,
-			uint8_t *buf, size_t size)
+static long build_south(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v, uint16_t mid,
+			const struct observe_plan *p, uint8_t *buf, size_t size)
 {
 	struct coap_crossing c = { .request = true };
 	struct coap_builder b;
@@ -119,8 +120,8 @@ static long build_south(const struct assoc *a, const struct coap_msg *m, const s
 }
 
 /* Above the MTU: the whole message, which leaves as blocks. *whole is the caller's. Its length, or a negative errno. */
-static long build_whole(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v, uint16_t mid, const struct observe_plan *p,
-			uint8_t **whole)
+static long build_whole(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v, uint16_t mid,
+			const struct observe_plan *p, uint8_t **whole)
 {
 	size_t size = COAP_HEADER_MAX + m->options_len + 8 + 1 + m->payload_len;
 	int err = block_admit(a, m, v);
@@ -159,7 +160,8 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 		if (len == -EMSGSIZE)
 			refuse_too_large(a, m, m->options_len + COAP_HEADER_MAX + 8);
 		else
-			refuse_down(a, m, COAP_UNAVAILABLE, len == -ENOBUFS ? "too large bodies under way" : "no memory");
+			refuse_down(a, m, COAP_UNAVAILABLE,
+				    len == -ENOBUFS ? "too large bodies under way" : "no memory");
 		return;
 	}
 	if (whole)
@@ -172,8 +174,9 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	x->observe = p.observe;
 	x->cancel = p.cancel;
 	exchange_add(x, exchange_deadline(x, a->srv->conf->patience_s));
-	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code),
-	       LF_UINT("mid", m->mid), LF_UINT("south_mid", x->tx.mid), LF_UINT("len", len));
+	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)),
+	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code), LF_UINT("mid", m->mid),
+	       LF_UINT("south_mid", x->tx.mid), LF_UINT("len", len));
 	if (keeps(d))
 		keep_down(x, coap_peer_clear(&d->south) && gate_lets(d, &x->tx, true));
 	else
@@ -182,7 +185,8 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 
 static bool is_blockwise(const struct coap_view *v)
 {
-	return (v->has_block1 && (coap_block_more(v->block1) || coap_block_num(v->block1))) || (v->has_block2 && coap_block_num(v->block2));
+	return (v->has_block1 && (coap_block_more(v->block1) || coap_block_num(v->block1))) ||
+		(v->has_block2 && coap_block_num(v->block2));
 }
 
 static void refuse_full(struct assoc *a, const struct coap_msg *m)
@@ -234,7 +238,8 @@ static void answer_empty(struct assoc *a, const struct coap_msg *m, enum coap_ty
 			   true);
 }
 
-/* It is acknowledged when it is on disk, where the request is: a restart would ask again, and the server not answer again. */
+/* It is acknowledged when it is on disk, where the request is: a restart would ask again, and the server not answer
+ * again. */
 static void take_response(struct assoc *a, struct exchange *x, const struct coap_msg *m)
 {
 	bool kept = x->kept.id != 0;
@@ -321,7 +326,8 @@ static void on_empty(struct assoc *a, const struct coap_msg *m)
 		on_reset(a, m->mid);
 }
 
-static void on_duplicate(struct assoc *a, enum coap_seen_state seen, const uint8_t *answer, size_t len, const struct coap_msg *m)
+static void on_duplicate(struct assoc *a, enum coap_seen_state seen, const uint8_t *answer, size_t len,
+			 const struct coap_msg *m)
 {
 	count(a->dev->all, C_NORTH_DUPLICATE);
 	if (seen == COAP_SEEN_ANSWERED)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exchange.c - one request and what answers it
  *
- * The same code serves both directions: the asker is the device or the server, the onward leg is the other one. The asker's own ACK is held
- * for the real answer as long as its time-out allows (one unit down instead of two), then an empty ACK leaves and the answer
- * follows as a message of its own. An exchange that was ended by an error stays known for the duplicate window, so that a
- * late answer is recognised and never given to anybody else.
+ * The same code serves both directions: the asker is the device or the server, the onward leg is the other one. The
+ * asker's own ACK is held for the real answer as long as its time-out allows (one unit down instead of two), then an
+ * empty ACK leaves and the answer follows as a message of its own. An exchange that was ended by an error stays known
+ * for the duplicate window, so that a late answer is recognised and never given to anybody else.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@ static bool exchange_equal(const struct map_node *n, const void *key, size_t len
 	return owner_of(x) == k->owner && x->out_len == k->len && memcmp(x->out, k->token, k->len) == 0;
 }
 
-struct exchange *exchange_find(struct sessions *s, enum direction dir, const void *owner, const uint8_t *token, size_t len)
+struct exchange *exchange_find(struct sessions *s, enum direction dir, const void *owner, const uint8_t *token,
+			       size_t len)
 {
 	struct token_key k;
 	uint64_t hash = token_key_of(&k, owner, token, len);
@@ -77,7 +78,8 @@ static void arm(struct exchange *x)
 	timer_set(x->dev->all->env.timers, &x->timer, at, on_timer);
 }
 
-/* An asker that uses the message id of an open request for another one has begun anew: an answer to the old one would confuse it. */
+/* An asker that uses the message id of an open request for another one has begun anew: an answer to the old one would
+ * confuse it. */
 static void turn_deaf(struct exchange *list, const struct assoc *a, enum direction dir, uint16_t mid)
 {
 	for (struct exchange *x = list; x; x = x->next)
@@ -99,7 +101,8 @@ static void forget_oldest_over(struct device *d, enum direction dir)
 		exchange_free(oldest);
 }
 
-struct exchange *exchange_new(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, const struct coap_view *v)
+struct exchange *exchange_new(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask,
+			      const struct coap_view *v)
 {
 	struct exchange **list = dir == UP ? &d->up : &d->down, *x = calloc(1, sizeof *x);
 
@@ -315,8 +318,8 @@ static void build_size_hint(struct coap_builder *b, const struct exchange *x)
 	coap_build_uint(b, COAP_SIZE1, device_mtu(x->dev));
 }
 
-static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum coap_type type, uint16_t mid, uint8_t code, uint32_t max_age_s,
-			     const char *why)
+static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum coap_type type, uint16_t mid,
+			     uint8_t code, uint32_t max_age_s, const char *why)
 {
 	struct coap_builder b;
 
@@ -330,15 +333,17 @@ static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum
 	return coap_build_end(&b);
 }
 
-/* The answer is journalled before it goes where a restart would have to say exactly the same: by itself, or what its sender will not
- * repeat. Not while something else of the exchange is on its way there. */
+/* The answer is journalled before it goes where a restart would have to say exactly the same: by itself, or what its
+ * sender will not repeat. Not while something else of the exchange is on its way there. */
 static bool is_kept_first(const struct exchange *x, enum coap_type type, bool separate)
 {
-	return x->kept.id && !x->kept.waiting && !x->assoc->closing && !x->deaf && (x->dir == DOWN || type == COAP_CON || separate);
+	return x->kept.id && !x->kept.waiting && !x->assoc->closing && !x->deaf &&
+		(x->dir == DOWN || type == COAP_CON || separate);
 }
 
 /* m: what brought it; NULL: the gateway's own. */
-static bool reply_new(struct exchange *x, const struct coap_msg *m, enum coap_type type, const uint8_t *data, size_t len)
+static bool reply_new(struct exchange *x, const struct coap_msg *m, enum coap_type type, const uint8_t *data,
+		      size_t len)
 {
 	struct reply *r = malloc(sizeof *r + len);
 
@@ -379,8 +384,9 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 
 	if (x->over || x->reply) /* the answer is there, on its way through the journal */
 		return;
-	log_ev(LOG_INFO, ROOM, "exchange.failed", LF_STR("dev", device_name(x->dev)), LF_STR("server", x->assoc->srv->conf->head.name),
-	       LF_STR("dir", x->dir == UP ? "up" : "down"), LF_CODE("code", code), LF_STR("reason", why));
+	log_ev(LOG_INFO, ROOM, "exchange.failed", LF_STR("dev", device_name(x->dev)),
+	       LF_STR("server", x->assoc->srv->conf->head.name), LF_STR("dir", x->dir == UP ? "up" : "down"),
+	       LF_CODE("code", code), LF_STR("reason", why));
 	if (x->rel && !x->cancel && !x->rel->live)
 		relation_end(x->rel);
 	x->fail = code;
@@ -390,7 +396,8 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	} else {
 		answer_form(x, &type, &mid);
 		len = build_own_answer(x, buf, sizeof buf, type, mid, code, max_age_s, why);
-		if (len > 0 && type == COAP_CON && is_kept_first(x, type, false) && reply_new(x, NULL, type, buf, (size_t)len))
+		if (len > 0 && type == COAP_CON && is_kept_first(x, type, false) &&
+		    reply_new(x, NULL, type, buf, (size_t)len))
 			keep_reply(x, false);
 		else if (len > 0)
 			(void)deliver(x, type, buf, (size_t)len);
@@ -408,7 +415,9 @@ void exchange_fail_soon(struct exchange *x, uint8_t code)
 
 static const char *fail_text(uint8_t code)
 {
-	return code == COAP_GATEWAY_TIMEOUT ? "no answer" : code == COAP_TOO_LARGE ? "too large for the link" : "refused by the next hop";
+	return code == COAP_GATEWAY_TIMEOUT ? "no answer"
+		: code == COAP_TOO_LARGE    ? "too large for the link"
+					    : "refused by the next hop";
 }
 
 /* A NON of a device that could not leave yet: nobody asked for an answer in time, so it is kept like a notification. */
@@ -429,7 +438,8 @@ static void hold(struct exchange *x, uint64_t now_ms)
 	exchange_free(x);
 }
 
-/* Nobody waits for its answer, and its server has not confirmed it yet: it was taken, so it goes there or its device is told. */
+/* Nobody waits for its answer, and its server has not confirmed it yet: it was taken, so it goes there or its device is
+ * told. */
 static bool waits_without_answer(struct exchange *x, uint64_t now_ms)
 {
 	if (x->dir == DOWN || !x->has_no_response || !x->tx.peer)
@@ -457,7 +467,8 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 		return;
 	}
 	if (x->reply) { /* it has what it waits for: when the disk has it, too */
-		x->empty_ack_ms = x->empty_ack_ms && x->empty_ack_ms <= now_ms ? now_ms + KEEP_POLL_MS : x->empty_ack_ms;
+		x->empty_ack_ms = x->empty_ack_ms && x->empty_ack_ms <= now_ms ? now_ms + KEEP_POLL_MS
+									       : x->empty_ack_ms;
 		x->deadline_ms = x->deadline_ms <= now_ms ? now_ms + KEEP_POLL_MS : x->deadline_ms;
 		arm(x);
 		return;
@@ -525,7 +536,8 @@ static void finish(struct exchange *x, enum coap_type type, const uint8_t *data,
 		exchange_free(x);
 		return;
 	}
-	x->deadline_ms = clock_now_ms() + coap_exchange_lifetime_ms(x->dir == UP ? &x->dev->profile->params : &x->assoc->srv->params);
+	x->deadline_ms = clock_now_ms() +
+		coap_exchange_lifetime_ms(x->dir == UP ? &x->dev->profile->params : &x->assoc->srv->params);
 	arm(x);
 }
 
@@ -554,7 +566,8 @@ static bool changes_state(const struct exchange *x, const struct coap_msg *m)
 {
 	if (coap_class(m->code) != 2)
 		return false;
-	return x->dir == DOWN ? x->observe && x->rel && x->rel->live : x->op == LWM2M_REGISTER || x->op == LWM2M_DEREGISTER;
+	return x->dir == DOWN ? x->observe && x->rel && x->rel->live
+			      : x->op == LWM2M_REGISTER || x->op == LWM2M_DEREGISTER;
 }
 
 bool exchange_response(struct exchange *x, const struct coap_msg *m)
@@ -587,7 +600,8 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 	}
 	answer_form(x, &type, &mid);
 	block_crossing(x, m, &v, &c);
-	coap_build(&b, buf, asker_room(x) < sizeof buf ? asker_room(x) : sizeof buf, type, m->code, mid, x->ask, x->ask_len);
+	coap_build(&b, buf, asker_room(x) < sizeof buf ? asker_room(x) : sizeof buf, type, m->code, mid, x->ask,
+		   x->ask_len);
 	coap_forward_options(&b, m, &c);
 	build_payload(&b, x, m, v.oscore);
 	len = coap_build_end(&b);
@@ -599,7 +613,8 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		return false;
 	}
 	state_first = changes_state(x, m);
-	if (is_kept_first(x, state_first ? COAP_CON : type, m->type != COAP_ACK) && reply_new(x, m, type, buf, (size_t)len)) {
+	if (is_kept_first(x, state_first ? COAP_CON : type, m->type != COAP_ACK) &&
+	    reply_new(x, m, type, buf, (size_t)len)) {
 		keep_reply(x, state_first);
 		return true;
 	}
@@ -624,8 +639,8 @@ void exchange_reply_kept(struct exchange *x)
 	free(r);
 }
 
-void refuse(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, uint8_t code, const void *options, size_t options_len,
-	    const char *diagnostic)
+void refuse(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, uint8_t code,
+	    const void *options, size_t options_len, const char *diagnostic)
 {
 	struct coap_peer *p = dir == UP ? &d->south : &a->peer;
 	enum coap_type type = ask->type == COAP_CON ? COAP_ACK : COAP_NON;
@@ -633,7 +648,8 @@ void refuse(struct device *d, struct assoc *a, enum direction dir, const struct 
 	uint8_t buf[256];
 	long len;
 
-	coap_build(&b, buf, sizeof buf, type, code, type == COAP_ACK ? ask->mid : coap_peer_mid(p), ask->token, ask->token_len);
+	coap_build(&b, buf, sizeof buf, type, code, type == COAP_ACK ? ask->mid : coap_peer_mid(p), ask->token,
+		   ask->token_len);
 	if (options_len) /* encoded already, the first option of the message */
 		write_bytes(&b.w, options, options_len);
 	if (diagnostic)

@@ -436,7 +436,8 @@ static void on_down_kept(struct store_wait *w, int err)
 
 void keep_down(struct exchange *x, bool leaving)
 {
-	uint8_t buf[RECORD_MAX + BLOCK_BODY_MAX]; /* above the MTU it is in one piece here, its blocks are made when it leaves */
+	uint8_t buf[RECORD_MAX +
+		    BLOCK_BODY_MAX]; /* above the MTU it is in one piece here, its blocks are made when it leaves */
 	struct writer w = writer_of(buf, sizeof buf);
 
 	x->leaving = leaving;

@@ -9,9 +9,10 @@
 
 #define QUEUE_MODE_MS 93000      /* MAX_TRANSMIT_WAIT, what LwM2M recommends to a client in queue mode */
 #define ASLEEP_BELIEVED_MS 60000 /* a report without a time */
-#define ANSWER_WAIT_MS 2000 /* time that an answer has before others go, where nobody says how long it is waited for \
-			     */
-#define MAX_AGE_S 60        /* nothing is known about the next contact */
+#define ANSWER_WAIT_MS                                                                                        \
+	2000         /* time that an answer has before others go, where nobody says how long it is waited for \
+		      */
+#define MAX_AGE_S 60 /* nothing is known about the next contact */
 
 bool reach_holds_requests(const struct device *d)
 {

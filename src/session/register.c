@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* register.c - the registration interface as it passes: identity binding, edits, what is known of a registration
  *
- * The gateway keeps no registry of its own: the server owns the registration. What is read here serves the identity check, the grammar of later
- * Updates and the status that people ask for.
+ * The gateway keeps no registry of its own: the server owns the registration. What is read here serves the identity
+ * check, the grammar of later Updates and the status that people ask for.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,9 +23,10 @@ struct reg_params {
 static uint8_t mismatch(struct device *d, const struct coap_text *ep, const char **why)
 {
 	count(d->all, C_IDENTITY);
-	log_ev(LOG_WARNING, ROOM, "device.identity_mismatch", LF_STR("dev", device_name(d)), LF_BYTES("ep", ep->p, ep->len));
-	alarm_raise(d->all->env.alarms, ALARM_MAJOR, "device.identity_mismatch", device_name(d), "it used an endpoint name that is not its own",
-		    "check the device and its record");
+	log_ev(LOG_WARNING, ROOM, "device.identity_mismatch", LF_STR("dev", device_name(d)),
+	       LF_BYTES("ep", ep->p, ep->len));
+	alarm_raise(d->all->env.alarms, ALARM_MAJOR, "device.identity_mismatch", device_name(d),
+		    "it used an endpoint name that is not its own", "check the device and its record");
 	*why = "endpoint name of another device";
 	return COAP_BAD_REQUEST;
 }
@@ -48,7 +49,8 @@ static uint8_t check_ep(struct device *d, const struct coap_text *ep, const char
 	return device_learn_ep(d, ep) ? COAP_UNAVAILABLE : 0;
 }
 
-uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, const struct coap_msg *m, const char **why)
+uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, const struct coap_msg *m,
+		       const char **why)
 {
 	struct lwm2m_params p;
 
@@ -121,7 +123,8 @@ struct reg_params *register_read(struct reader *r)
 	return p;
 }
 
-int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct assoc *a, enum lwm2m_op op, const struct coap_msg *m)
+int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct assoc *a, enum lwm2m_op op,
+		  const struct coap_msg *m)
 {
 	struct lwm2m_edits e = a->srv->edits;
 	enum lwm2m_version version;
@@ -184,7 +187,8 @@ static void registered(struct assoc *a, const struct reg_params *p, const struct
 	}
 	alarm_clear(a->dev->all->env.alarms, "device.identity_mismatch", device_name(a->dev));
 	log_ev(LOG_INFO, ROOM, "registered", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
-	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", r->lifetime_s), LF_STR("binding", r->binding));
+	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", r->lifetime_s),
+	       LF_STR("binding", r->binding));
 }
 
 static void unregistered(struct assoc *a, const char *why)
@@ -194,8 +198,8 @@ static void unregistered(struct assoc *a, const char *why)
 	free(a->reg);
 	a->reg = NULL;
 	relations_drop(a);
-	log_ev(LOG_INFO, ROOM, "unregistered", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
-	       LF_STR("reason", why));
+	log_ev(LOG_INFO, ROOM, "unregistered", LF_STR("dev", device_name(a->dev)),
+	       LF_STR("server", a->srv->conf->head.name), LF_STR("reason", why));
 }
 
 /* When its lifetime began anew. */

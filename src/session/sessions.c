@@ -34,10 +34,14 @@ static const struct {
 			     "Unknown identities that match a rule, by what became of them" },
 	[C_DOWN_FAILED] = { "downlink_failed_total", NULL, "Units that the network reported as failed" },
 	[C_BLOCK_CUT] = { "block_cut_total", NULL, "Requests of servers that were cut into blocks for the link" },
-	[C_BLOCK_HELD] = { "block_held_total", NULL, "Answers of servers that were kept for devices to fetch block by block" },
-	[C_THROTTLED] = { "downlink_throttled_total", NULL, "Units that had to wait for the budget of a device or the pace of a link" },
-	[C_PATIENCE] = { "queue_dropped_total", "reason=\"patience\"", "Requests of servers given up before they could be delivered" },
-	[C_BUDGET_DROPPED] = { "queue_dropped_total", "reason=\"budget\"", "Acknowledgements and answers that waited too long for the budget of a device" },
+	[C_BLOCK_HELD] = { "block_held_total", NULL,
+			   "Answers of servers that were kept for devices to fetch block by block" },
+	[C_THROTTLED] = { "downlink_throttled_total", NULL,
+			  "Units that had to wait for the budget of a device or the pace of a link" },
+	[C_PATIENCE] = { "queue_dropped_total", "reason=\"patience\"",
+			 "Requests of servers given up before they could be delivered" },
+	[C_BUDGET_DROPPED] = { "queue_dropped_total", "reason=\"budget\"",
+			       "Acknowledgements and answers that waited too long for the budget of a device" },
 };
 
 /* Counted by one walk for all states of a scrape: nothing is kept per change, since a lifetime runs out by itself. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* state.c - what is stored of a session, and how it comes back
  *
- * One record per device, written in ticks when it has changed: times as wall clock, names, octets, and limits of message ids that are
- * reserved ahead of their use. A restart continues behind them, on the same ports and with the same tokens.
+ * One record per device, written in ticks when it has changed: times as wall clock, names, octets, and limits of
+ * message ids that are reserved ahead of their use. A restart continues behind them, on the same ports and with the
+ * same tokens.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,9 +14,9 @@
 
 #define FORM 1
 #define RECORD_MAX 32768
-#define SAVE_MS 50          /* changes within this go in one record */
-#define HEARD_S 5           /* how stale the time of the last unit may be */
-#define TOKENS_SKIPPED 61   /* per life that wrote nothing: a device may still answer to them */
+#define SAVE_MS 50        /* changes within this go in one record */
+#define HEARD_S 5         /* how stale the time of the last unit may be */
+#define TOKENS_SKIPPED 61 /* per life that wrote nothing: a device may still answer to them */
 
 /* ---- writing ---- */
 
@@ -250,7 +251,8 @@ static void read_relation(struct reader *r, struct assoc *a)
 	rel->mids_at = (uint8_t)(n % NOTE_MIDS);
 }
 
-/* Lives between the one that wrote a record and this one: each may have used a reservation that never got to the disk. */
+/* Lives between the one that wrote a record and this one: each may have used a reservation that never got to the disk.
+ */
 static uint64_t lives_between(struct reader *r, const struct device *d)
 {
 	uint64_t then = read_u64(r), now = store_life(d->all->env.store);

@@ -4,7 +4,8 @@
 
 #include "session/internal.h"
 
-const char *const device_state_names[DEVICE_STATE_COUNT] = { "unknown", "registered", "unregistered", "expired", "barred" };
+const char *const device_state_names[DEVICE_STATE_COUNT] = { "unknown", "registered", "unregistered", "expired",
+							     "barred" };
 const char *const device_reach_names[REACH_COUNT] = { "unknown", "awake", "sleeping" };
 
 static const char *version_text(uint8_t v)
@@ -85,7 +86,8 @@ void device_status(const struct device *d, struct device_status *st)
 		.units_down = d->units_down,
 	};
 	reach_status(d, st);
-	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers; a = a->next)
+	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers;
+	     a = a->next)
 		server_status(a, &st->servers[st->servers_n++]);
 }
 

@@ -22,15 +22,17 @@ static enum link_result refuse_up(struct device *d, const struct coap_msg *m, ui
 	uint8_t age[MAX_AGE_OPTION_SIZE];
 	bool later = code == COAP_TOO_MANY || code == COAP_UNAVAILABLE;
 
-	log_ev(LOG_INFO, ROOM, "uplink.refused", LF_STR("dev", device_name(d)), LF_CODE("code", code), LF_STR("reason", why));
-	refuse(d, NULL, UP, m, code, age, later ? max_age_option(age, BUSY_MAX_AGE_S) : 0, code == COAP_HOP_LIMIT_REACHED ? d->all->env.gateway_id : NULL);
+	log_ev(LOG_INFO, ROOM, "uplink.refused", LF_STR("dev", device_name(d)), LF_CODE("code", code),
+	       LF_STR("reason", why));
+	refuse(d, NULL, UP, m, code, age, later ? max_age_option(age, BUSY_MAX_AGE_S) : 0,
+	       code == COAP_HOP_LIMIT_REACHED ? d->all->env.gateway_id : NULL);
 	return LINK_RES_REFUSED;
 }
 
 /* ---- requests ---- */
 
-static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v, uint16_t mid, const uint8_t *token,
-			uint8_t *buf, size_t size)
+static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v,
+			uint16_t mid, const uint8_t *token, uint8_t *buf, size_t size)
 {
 	struct coap_crossing c = { .request = true, .to_server = true, .strip_uri_host = a->srv->conf->strip_uri_host };
 	struct lwm2m_queries q;
@@ -48,10 +50,12 @@ static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg
 /* A NON is journalled only where it has to wait: for its server, or behind what is on its way into the journal. */
 static bool must_wait(struct assoc *a)
 {
-	return a->dev->keeping || !coap_peer_clear(&a->peer) || !north_server_is_up(a->srv->north) || !north_assoc_is_up(a->north);
+	return a->dev->keeping || !coap_peer_clear(&a->peer) || !north_server_is_up(a->srv->north) ||
+		!north_assoc_is_up(a->north);
 }
 
-static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v)
+static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m_op op, const struct coap_msg *m,
+				   const struct coap_view *v)
 {
 	uint8_t buf[UNIT_MAX + 600], token[COAP_TOKEN_MAX];
 	struct exchange *x;
@@ -79,8 +83,8 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	x->op = (uint8_t)op;
 	x->params = register_params(op, m);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
-	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code),
-	       LF_UINT("mid", m->mid), LF_UINT("north_mid", x->tx.mid), LF_UINT("len", len));
+	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name),
+	       LF_CODE("code", m->code), LF_UINT("mid", m->mid), LF_UINT("north_mid", x->tx.mid), LF_UINT("len", len));
 	if (keeps(d) && (x->ask_con || must_wait(a)))
 		keep_up(x);
 	else
@@ -108,7 +112,8 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	a = srv ? assoc_get(d, srv) : NULL;
 	if (!a)
 		return refuse_up(d, m, COAP_UNAVAILABLE, "no association");
-	op = v.oscore ? LWM2M_NONE : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
+	op = v.oscore ? LWM2M_NONE
+		      : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
 	code = register_admit(d, srv, op, m, &why);
 	if (code)
 		return refuse_up(d, m, code, why);
@@ -130,7 +135,8 @@ static void answer_empty(struct device *d, const struct coap_msg *m, enum coap_t
 /* A token that means nothing (any more): the device is told to stop (RFC 7641 3.6). */
 static enum link_result reject(struct device *d, const struct coap_msg *m)
 {
-	log_ev(LOG_DEBUG, ROOM, "unknown_token", LF_STR("dev", device_name(d)), LF_CODE("code", m->code), LF_HEX("token", m->token, m->token_len));
+	log_ev(LOG_DEBUG, ROOM, "unknown_token", LF_STR("dev", device_name(d)), LF_CODE("code", m->code),
+	       LF_HEX("token", m->token, m->token_len));
 	answer_empty(d, m, COAP_RST);
 	return LINK_RES_DROPPED;
 }
@@ -221,10 +227,12 @@ static enum link_result on_piggyback(struct device *d, const struct coap_msg *m)
 
 /* ---- one unit ---- */
 
-static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen, const uint8_t *answer, size_t len, const struct coap_msg *m)
+static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen, const uint8_t *answer, size_t len,
+				     const struct coap_msg *m)
 {
 	if (seen == COAP_SEEN_FULL)
-		return coap_is_request(m->code) ? refuse_up(d, m, COAP_TOO_MANY, "too many open messages") : LINK_RES_DROPPED;
+		return coap_is_request(m->code) ? refuse_up(d, m, COAP_TOO_MANY, "too many open messages")
+						: LINK_RES_DROPPED;
 	if (seen == COAP_SEEN_ANSWERED)
 		device_send(d, answer, len);
 	return LINK_RES_DUPLICATE;

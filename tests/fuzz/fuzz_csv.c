@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_csv.c - files for device import: what is read stays in its bounds, comes in order, and means the same however it is cut
+/* fuzz_csv.c - files for device import: what is read stays in its bounds, comes in order, and means the same however it
+ * is cut
  *
  * The first octet says how many octets are given at once, and whether the rest is CSV or lines.
  */
@@ -93,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	lines = data[0] & 0x80;
-	if (read_all(&c, data + 1, size - 1, (data[0] & 0x7f) + 1, lines) != read_all(&c, data + 1, size - 1, 65536, lines))
+	if (read_all(&c, data + 1, size - 1, (data[0] & 0x7f) + 1, lines) !=
+	    read_all(&c, data + 1, size - 1, 65536, lines))
 		abort();
 	return 0;
 }

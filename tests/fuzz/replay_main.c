@@ -2,9 +2,9 @@
 /* replay_main.c - runs a fuzz target over files, without a fuzzer
  *
  * `make check` gives every corpus file to its target this way, with any compiler and under any sanitizer. Arguments are
- * files and directories (read to any depth, in order of names). Each file is named on stderr before it runs, so that the
- * last line before a crash says which one it was; the count of files goes to stdout. Empty files run too. Each input is
- * given in a heap block of exactly its size: one octet beyond is a finding under AddressSanitizer.
+ * files and directories (read to any depth, in order of names). Each file is named on stderr before it runs, so that
+ * the last line before a crash says which one it was; the count of files goes to stdout. Empty files run too. Each
+ * input is given in a heap block of exactly its size: one octet beyond is a finding under AddressSanitizer.
  */
 #include <dirent.h>
 #include <stdint.h>

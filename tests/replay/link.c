@@ -386,7 +386,8 @@ static void command_deadline(const struct words *w)
 		fail("the deadline is %llu ms away", (unsigned long long)left);
 }
 
-/* latency DEVICE SECONDS: how long the network may keep the latest unit | class DEVICE answer|request|bulk: what it was */
+/* latency DEVICE SECONDS: how long the network may keep the latest unit | class DEVICE answer|request|bulk: what it was
+ */
 static void command_latency(const struct words *w)
 {
 	const struct link_dev *d = dev_of(w->n == 3 ? w->v[1] : "");

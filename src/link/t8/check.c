@@ -198,7 +198,8 @@ static bool same_listen(const char *a, const char *b)
 static bool same_limits(const struct t8_callback_conf *a, const struct t8_callback_conf *b)
 {
 	return a->max_header_bytes == b->max_header_bytes && a->max_header_lines == b->max_header_lines &&
-		a->max_body_bytes == b->max_body_bytes && a->request_s == b->request_s && a->max_connections == b->max_connections &&
+		a->max_body_bytes == b->max_body_bytes && a->request_s == b->request_s &&
+		a->max_connections == b->max_connections &&
 		a->max_connections_per_address == b->max_connections_per_address;
 }
 
@@ -222,7 +223,8 @@ static void check_shared(struct conf_load *load, const struct t8_conf *c, const 
 			conf_fault(load, a, "listen", -1, "link \"%s\" has the same listener with other TLS settings",
 				   o->base.head.name);
 		if (!same_limits(a, b))
-			conf_fault(load, a, "listen", -1, "link \"%s\" has the same listener with other limits", o->base.head.name);
+			conf_fault(load, a, "listen", -1, "link \"%s\" has the same listener with other limits",
+				   o->base.head.name);
 		if (a->path && same_text(a->path, b->path))
 			conf_fault(load, a, "path", -1, "link \"%s\" has the same path on the same listener",
 				   o->base.head.name);

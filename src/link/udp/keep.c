@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keep.c - where devices were last heard, over a restart
  *
- * A device that is known by its host alone is reached at the port it last sent from. After a restart a server may ask before the device
- * speaks again, so that port is stored when it changes. Records are read once, when the link opens, and
- * taken as their devices are attached.
+ * A device that is known by its host alone is reached at the port it last sent from. After a restart a server may ask
+ * before the device speaks again, so that port is stored when it changes. Records are read once, when the link opens,
+ * and taken as their devices are attached.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -170,9 +170,10 @@ static void unit(struct udp_link *l, struct mmsghdr *m, const struct sockaddr_in
 	if (m->msg_hdr.msg_controllen)
 		read_control(l, d, &m->msg_hdr);
 	if (too_big || !d) {
-		link_count(&l->base, too_big             ? LINK_RES_TOO_BIG
-				     : l->base.unknown_later ? LINK_RES_DROPPED
-							     : LINK_RES_UNKNOWN_DEVICE);
+		link_count(&l->base,
+			   too_big                         ? LINK_RES_TOO_BIG
+				   : l->base.unknown_later ? LINK_RES_DROPPED
+							   : LINK_RES_UNKNOWN_DEVICE);
 		if (!d && !l->base.unknown_later)
 			log_unknown(l, from);
 		return;

@@ -62,21 +62,25 @@ static struct thing *make_of(const struct conf_pair *v, size_t n)
 	return out;
 }
 
-#define MAKE(...)                                                                                                      \
-	make_of((const struct conf_pair[]){ __VA_ARGS__ },                                                             \
+#define MAKE(...)                                          \
+	make_of((const struct conf_pair[]){ __VA_ARGS__ }, \
 		sizeof((const struct conf_pair[]){ __VA_ARGS__ }) / sizeof(struct conf_pair))
-#define PAIR(k, v) { k, v, false }
+#define PAIR(k, v)          \
+	{                   \
+		k, v, false \
+	}
 #define NAMED PAIR("name", "n"), PAIR("link", "l")
-#define EXPECT_FAULT(text, ...)                                                                                        \
-	do {                                                                                                           \
-		assert_null(MAKE(__VA_ARGS__));                                                                        \
-		assert_string_equal(faults, text "\n");                                                                \
+#define EXPECT_FAULT(text, ...)                         \
+	do {                                            \
+		assert_null(MAKE(__VA_ARGS__));         \
+		assert_string_equal(faults, text "\n"); \
 	} while (0)
 
 static void every_kind_of_value_is_read(void **state)
 {
-	struct thing *t = MAKE(PAIR("on", "false"), PAIR("servers", "a;b c;d"), PAIR("cid", "16"), PAIR("name", "the thing"), PAIR("part", "0.25"),
-			       PAIR("mode", "slow"), PAIR("link", "x"), PAIR("ep", ""));
+	struct thing *t = MAKE(PAIR("on", "false"), PAIR("servers", "a;b c;d"), PAIR("cid", "16"),
+			       PAIR("name", "the thing"), PAIR("part", "0.25"), PAIR("mode", "slow"), PAIR("link", "x"),
+			       PAIR("ep", ""));
 
 	(void)state;
 	assert_string_equal(t->head.name, "the thing");
@@ -111,7 +115,8 @@ static void what_is_not_given_has_its_default(void **state)
 
 static void a_list_may_come_entry_by_entry(void **state)
 {
-	struct thing *t = MAKE(NAMED, { "servers", "a;a", true }, PAIR("more", "m"), { "servers", "b", true }, PAIR("servers", "c;d"), PAIR("more", ""));
+	struct thing *t = MAKE(NAMED, { "servers", "a;a", true }, PAIR("more", "m"), { "servers", "b", true },
+			       PAIR("servers", "c;d"), PAIR("more", ""));
 
 	(void)state;
 	assert_int_equal(t->servers.n, 4);
@@ -128,7 +133,8 @@ static void each_fault_says_its_key(void **state)
 	EXPECT_FAULT("quite_else: unknown key", NAMED, PAIR("quite_else", "x"));
 	EXPECT_FAULT("link: required and missing", PAIR("name", "n"));
 	EXPECT_FAULT("name: required and missing", PAIR("link", "l"));
-	EXPECT_FAULT("name: a name is 1 to 128 octets of printable UTF-8 without \"/\"", PAIR("name", "a/b"), PAIR("link", "l"));
+	EXPECT_FAULT("name: a name is 1 to 128 octets of printable UTF-8 without \"/\"", PAIR("name", "a/b"),
+		     PAIR("link", "l"));
 	EXPECT_FAULT("name: given twice", NAMED, PAIR("name", "m"));
 	EXPECT_FAULT("ep: given twice", NAMED, PAIR("ep", "a"), PAIR("ep", "b"));
 	EXPECT_FAULT("ep: not printable UTF-8 text", NAMED, PAIR("ep", "a\nb"));
@@ -136,7 +142,8 @@ static void each_fault_says_its_key(void **state)
 	EXPECT_FAULT("servers: an entry of the list is empty", NAMED, PAIR("servers", "a;"));
 	EXPECT_FAULT("servers: an entry of the list is empty", NAMED, { "servers", "", true });
 	EXPECT_FAULT("cid: an integer is expected, not \"-1\"", NAMED, PAIR("cid", "-1"));
-	EXPECT_FAULT("cid: an integer is expected, not \"9999999999999999999\"", NAMED, PAIR("cid", "9999999999999999999"));
+	EXPECT_FAULT("cid: an integer is expected, not \"9999999999999999999\"", NAMED,
+		     PAIR("cid", "9999999999999999999"));
 	EXPECT_FAULT("cid: 0 is below the least value 1", NAMED, PAIR("cid", "0"));
 	EXPECT_FAULT("cid: 17 is above the greatest value 16", NAMED, PAIR("cid", "17"));
 	EXPECT_FAULT("part: a number is expected, not \"nan\"", NAMED, PAIR("part", "nan"));
@@ -197,8 +204,8 @@ static void keep(void *arg, const struct conf_pair *p, bool list)
 
 static void a_record_can_be_made_of_its_own_values_again(void **state)
 {
-	struct thing *t = MAKE(NAMED, PAIR("ep", "e"), PAIR("cid", "7"), PAIR("part", "0.1"), PAIR("on", "false"), PAIR("mode", "slow"),
-			       { "servers", "a;b", true }, { "servers", "c", true }),
+	struct thing *t = MAKE(NAMED, PAIR("ep", "e"), PAIR("cid", "7"), PAIR("part", "0.1"), PAIR("on", "false"),
+			       PAIR("mode", "slow"), { "servers", "a;b", true }, { "servers", "c", true }),
 		     *u;
 	struct again a = { .n = 0 };
 

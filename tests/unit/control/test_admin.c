@@ -52,7 +52,9 @@ static int close_world(void **state)
 
 static int connect_tcp(uint16_t to)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(to), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(to),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof at)) {
@@ -100,7 +102,8 @@ static int ask(const char *method, const char *path, const char *host)
 {
 	char request[512];
 
-	snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", method, path, host);
+	snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", method, path,
+		 host);
 	return status_of(answer_to(request));
 }
 
@@ -113,7 +116,8 @@ static const char *body(void)
 
 static void every_path_of_the_contract_answers(void **state)
 {
-	static const char *const paths[] = { "/metrics", "/healthz", "/readyz", "/api/v1/info", "/api/v1/health", "/api/v1/devices",
+	static const char *const paths[] = { "/metrics",      "/healthz",        "/readyz",
+					     "/api/v1/info",  "/api/v1/health",  "/api/v1/devices",
 					     "/api/v1/links", "/api/v1/servers", "/api/v1/alarms" };
 
 	(void)state;
@@ -153,7 +157,8 @@ static void only_get_and_head_are_allowed(void **state)
 	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
 		assert_int_equal(ask(methods[i], "/metrics", "localhost"), 405);
 	assert_non_null(strstr(s.got, "Allow: GET, HEAD"));
-	assert_int_equal(status_of(answer_to("POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")),
+	assert_int_equal(status_of(answer_to("POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+					     "5\r\nConnection: close\r\n\r\nhello")),
 			 405);
 }
 
@@ -168,14 +173,22 @@ static void head_has_the_length_and_no_body(void **state)
 /* S44: a page whose name an attacker pointed at this machine */
 static void a_foreign_host_name_is_forbidden(void **state)
 {
-	static const char *const foreign[] = { "evil.example", "evil.example:9660", "127.0.0.1.evil.example", "192.0.2.7", "localhost.evil.example",
-					       "localhost:9660:1", "" };
+	static const char *const foreign[] = { "evil.example",
+					       "evil.example:9660",
+					       "127.0.0.1.evil.example",
+					       "192.0.2.7",
+					       "localhost.evil.example",
+					       "localhost:9660:1",
+					       "" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
 		assert_int_equal(ask("GET", "/api/v1/devices", foreign[i]), 403);
 	assert_int_equal(status_of(answer_to("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")), 403);
-	assert_int_equal(status_of(answer_to("GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")), 403);
+	assert_int_equal(
+		status_of(answer_to(
+			"GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")),
+		403);
 	assert_int_equal(ask("GET", "/healthz", "[::1]:9660"), 200);
 	assert_int_equal(ask("GET", "/healthz", "LOCALHOST"), 200);
 }
@@ -183,8 +196,10 @@ static void a_foreign_host_name_is_forbidden(void **state)
 /* S44 */
 static void paths_with_dots_are_not_found(void **state)
 {
-	static const char *const paths[] = { "/..", "/../metrics", "/api/v1/../../metrics", "/metrics/", "//metrics", "/%6detrics", "/", "/api/v1/devices/",
-					     "/api/v1/devices/..", "/api/v1/devices/%00" };
+	static const char *const paths[] = {
+		"/..",        "/../metrics", "/api/v1/../../metrics", "/metrics/",          "//metrics",
+		"/%6detrics", "/",           "/api/v1/devices/",      "/api/v1/devices/..", "/api/v1/devices/%00"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
@@ -335,7 +350,8 @@ static void a_unix_socket_serves_any_host_name(void **state)
 	assert_int_equal(control_set_admin(w.control, &conf), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0660);
-	s = (struct said){ .send = "GET /healthz HTTP/1.1\r\nHost: anything\r\nConnection: close\r\n\r\n", .unix_path = path };
+	s = (struct said){ .send = "GET /healthz HTTP/1.1\r\nHost: anything\r\nConnection: close\r\n\r\n",
+			   .unix_path = path };
 	talk(w.loop, say, &s);
 	assert_int_equal(status_of(s.got), 200);
 	listen_on(free_port());

@@ -109,7 +109,8 @@ static void an_id_that_is_no_topic_level_is_a_fault(void **state)
 static void an_admin_address_that_others_can_reach_is_a_fault(void **state)
 {
 	(void)state;
-	expect_fault("admin = { listen = \"0.0.0.0:9660\"; };", "admin.listen: 0.0.0.0:9660 can be reached by other hosts");
+	expect_fault("admin = { listen = \"0.0.0.0:9660\"; };",
+		     "admin.listen: 0.0.0.0:9660 can be reached by other hosts");
 	expect_fault("admin = { listen = \"[::]:9660\"; };", "can be reached by other hosts");
 	expect_fault("admin = { listen = \"192.0.2.1:9660\"; };", "can be reached by other hosts");
 }
@@ -124,7 +125,8 @@ static void an_admin_address_that_is_none_is_a_fault(void **state)
 
 static void loopback_unix_and_off_are_fine(void **state)
 {
-	static const char *const good[] = { "127.0.0.1:0", "127.7.7.7:80", "[::1]:9660", "localhost:9660", "off", "unix:/run/x/admin" };
+	static const char *const good[] = { "127.0.0.1:0",    "127.7.7.7:80", "[::1]:9660",
+					    "localhost:9660", "off",          "unix:/run/x/admin" };
 	char text[128];
 
 	(void)state;
@@ -180,7 +182,9 @@ static void a_run_dir_too_long_for_a_socket_is_a_fault(void **state)
 static void every_fault_is_found_in_one_run(void **state)
 {
 	(void)state;
-	expect_fault("gateway = { id = \"/\"; state_dir = \"/dev/null\"; };\nadmin = { listen = \"x\"; };\nlog = { level = \"loud\"; };", "log.level");
+	expect_fault("gateway = { id = \"/\"; state_dir = \"/dev/null\"; };\nadmin = { listen = \"x\"; };\nlog = { "
+		     "level = \"loud\"; };",
+		     "log.level");
 	assert_non_null(strstr(faults, "gateway.id"));
 	assert_non_null(strstr(faults, "gateway.state_dir"));
 	assert_non_null(strstr(faults, "t.conf:2: admin.listen"));

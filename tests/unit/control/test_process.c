@@ -73,7 +73,8 @@ static int supervisor(const char *path, bool abstract)
 	memcpy(at.sun_path, path, len);
 	if (abstract)
 		at.sun_path[0] = '\0';
-	assert_int_equal(bind(fd, (const struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)), 0);
+	assert_int_equal(
+		bind(fd, (const struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)), 0);
 	return fd;
 }
 

@@ -36,21 +36,25 @@ static const struct device_conf meter_conf = { .external_id = "m17@iot.example" 
 static struct device meter(void)
 {
 	struct device d = { .status = { .name = "meter-17",
-				    .ep = "urn:imei:490154203237518",
-				    .link = "op-a",
-				    .link_type = "t8",
-				    .conf = &meter_conf,
-				    .state = DEVICE_REGISTERED,
-				    .reach = REACH_AWAKE,
-				    .last_up_wall_ms = 1767312245678,
-				    .mtu = 1358,
-				    .mtu_origin = "profile",
-				    .queue = 2,
-				    .servers_n = 1 } };
+					.ep = "urn:imei:490154203237518",
+					.link = "op-a",
+					.link_type = "t8",
+					.conf = &meter_conf,
+					.state = DEVICE_REGISTERED,
+					.reach = REACH_AWAKE,
+					.last_up_wall_ms = 1767312245678,
+					.mtu = 1358,
+					.mtu_origin = "profile",
+					.queue = 2,
+					.servers_n = 1 } };
 
-	d.status.servers[0] = (struct device_server_status){
-		.name = "main", .registered = true, .lifetime_s = 86400, .expires_wall_ms = 1767398645678, .lwm2m = "1.1", .binding = "U", .port = 20001
-	};
+	d.status.servers[0] = (struct device_server_status){ .name = "main",
+							     .registered = true,
+							     .lifetime_s = 86400,
+							     .expires_wall_ms = 1767398645678,
+							     .lwm2m = "1.1",
+							     .binding = "U",
+							     .port = 20001 };
 	return d;
 }
 
@@ -326,7 +330,8 @@ static void an_alarm_says_what_to_do(void **state)
 	json_t *o, *al;
 
 	(void)state;
-	alarm_raise(w.alarms, ALARM_MAJOR, "t8.unreachable", "op-a", "no answer for 120 s", "check network and certificate");
+	alarm_raise(w.alarms, ALARM_MAJOR, "t8.unreachable", "op-a", "no answer for 120 s",
+		    "check network and certificate");
 	o = render_alarms(w.control);
 	al = json_array_get(json_object_get(o, "alarms"), 0);
 	assert_string_equal(text(al, "id"), "t8.unreachable:op-a");
@@ -351,7 +356,8 @@ static void info_tells_of_a_refused_reload(void **state)
 	w.reload_report = "niddgw.conf:3: links[0].name: missing\nsecond\n";
 	assert_int_equal(control_reload(w.control, NULL), -EINVAL);
 	o = render_info(w.control);
-	assert_string_equal(text(json_object_get(o, "config"), "reload_error"), "niddgw.conf:3: links[0].name: missing");
+	assert_string_equal(text(json_object_get(o, "config"), "reload_error"),
+			    "niddgw.conf:3: links[0].name: missing");
 	json_decref(o);
 	assert_int_equal(alarms_count(w.alarms), 1);
 	w.reload_result = 0;

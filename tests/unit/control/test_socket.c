@@ -90,7 +90,8 @@ static void a_client_that_said_all_still_gets_its_answer(void **state)
 static void several_requests_in_one_packet_are_answered_in_order(void **state)
 {
 	const char *got = answer_to("{\"verb\":\"links\"}\n{\"verb\":\"nonsense\"}\n{\"verb\":\"servers\"}\n");
-	const char *first = strstr(got, "\"links\""), *second = strstr(got, "unsupported"), *third = strstr(got, "\"servers\"");
+	const char *first = strstr(got, "\"links\""), *second = strstr(got, "unsupported"),
+		   *third = strstr(got, "\"servers\"");
 
 	(void)state;
 	assert_true(first && second && third && first < second && second < third);
@@ -136,7 +137,8 @@ static void a_reload_is_answered_after_it_ran(void **state)
 	o = object_of("{\"verb\":\"reload\"}\n");
 	assert_int_equal(w.reloads, 1);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "data"), "result")), "ok");
-	assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(o, "data"), "report"), 1)), "device m1: added");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(o, "data"), "report"), 1)),
+			    "device m1: added");
 	json_decref(o);
 	w.reload_report = NULL;
 }

@@ -48,7 +48,9 @@ static void show_one_device(const json_t *device)
 /* S37: one escaped line, capped; the terminal is left alone */
 static void a_hostile_name_is_one_line_without_control_characters(void **state)
 {
-	json_t *d = json_pack("{s:s, s:s, s:s}", "device", "m1", "state", "registered", "ep", "a\n\x1b]0;owned\x07\xc2\x9b" "2J\x7f");
+	json_t *d = json_pack("{s:s, s:s, s:s}", "device", "m1", "state", "registered", "ep",
+			      "a\n\x1b]0;owned\x07\xc2\x9b"
+			      "2J\x7f");
 	size_t lines = 0;
 
 	(void)state;
@@ -81,8 +83,8 @@ static void a_name_of_64_kilobytes_is_capped(void **state)
 
 static void columns_stand_below_each_other_in_characters(void **state)
 {
-	json_t *doc = json_pack("{s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}", "links", "name", "gr\xc3\xbc\xc3\x9f", "type", "t8", "state", "up", "name", "sgi-long",
-				"type", "udp", "state", "down");
+	json_t *doc = json_pack("{s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}", "links", "name", "gr\xc3\xbc\xc3\x9f", "type",
+				"t8", "state", "up", "name", "sgi-long", "type", "udp", "state", "down");
 
 	(void)state;
 	capture(show_links, doc);
@@ -94,7 +96,8 @@ static void columns_stand_below_each_other_in_characters(void **state)
 
 static void members_of_members_are_named_by_their_way(void **state)
 {
-	json_t *o = json_pack("{s:s, s:{s:i}, s:[{s:s, s:b}]}", "device", "m1", "link", "mtu", 1358, "servers", "name", "main", "registered", 1);
+	json_t *o = json_pack("{s:s, s:{s:i}, s:[{s:s, s:b}]}", "device", "m1", "link", "mtu", 1358, "servers", "name",
+			      "main", "registered", 1);
 
 	(void)state;
 	capture(show_object, o);
@@ -105,7 +108,8 @@ static void members_of_members_are_named_by_their_way(void **state)
 
 static void an_alarm_shows_its_source_by_name(void **state)
 {
-	json_t *o = json_pack("{s:[{s:s, s:s, s:{s:s}}]}", "alarms", "severity", "major", "type", "server.unreachable", "source", "server", "main");
+	json_t *o = json_pack("{s:[{s:s, s:s, s:{s:s}}]}", "alarms", "severity", "major", "type", "server.unreachable",
+			      "source", "server", "main");
 
 	(void)state;
 	capture(show_alarms, o);
