@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import itertools
 
+import fleet
 from peers import PORTS, split_addr, wait_until
 
 TEXT, OPAQUE, CBOR, SENML_JSON, SENML_CBOR, TLV, JSON = 0, 42, 60, 110, 112, 11542, 11543
@@ -547,8 +548,10 @@ PLAN = {
     "narrow": [register, update, narrow_blockwise, deregister, one_port, counters, close_gateway],
     "t8": [*CASES, t8_counters, close_gateway],
     "rough": [*CASES, rough_counters, close_gateway],
+    "fleet": [*fleet.CASES, close_gateway],
 }
-ALWAYS = (register, close_gateway)
+FIRST = (register, fleet.fleet_register)  # without it nothing can follow
+ALWAYS = (*FIRST, close_gateway)
 
 
 def plan(way, names):

@@ -13,7 +13,10 @@ import traceback
 from pathlib import Path
 
 import cases
+import fleet
 import peers
+
+WAYS = [*peers.WAYS, fleet.Fleet]
 
 
 class Tally:
@@ -62,8 +65,8 @@ def run_way(kind, testbed, server, clients, baseline, tally, names):
     run = cases.Run(way, server, clients)
     for case in cases.plan(kind.name, names):
         tally.tell(kind.name, cases.title(case), run_case(case, run, baseline))
-        if case is cases.register and run.source is None:
-            break  # nothing can follow
+        if case in cases.FIRST and run.source is None:
+            break
 
 
 def keep_logs(testbed, name):
@@ -86,7 +89,7 @@ def testbed():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--way", action="append", choices=[w.name for w in peers.WAYS], help="only these (straight always first)")
+    parser.add_argument("--way", action="append", choices=[w.name for w in WAYS], help="only these (straight always first)")
     parser.add_argument("--case", action="append", metavar="NAME", choices=sorted({c.__name__ for plan in cases.PLAN.values() for c in plan}),
                         help="only these, after register: %(choices)s")
     parser.add_argument("--log", metavar="FILE", help="keep the daemons' logs as FILE.WAY")
@@ -101,7 +104,7 @@ def main():
         ends.callback(server.stop)
         clients = peers.client_peer()
         ends.callback(clients.stop)
-        for kind in peers.WAYS:
+        for kind in WAYS:
             if not args.way or kind.name in args.way or kind is peers.Direct:
                 with testbed() as started:
                     run_way(kind, started, server, clients, baseline, tally, args.case)
