@@ -17,6 +17,8 @@
 #include "session/internal.h"
 #include "session/record.h"
 
+#define WITHDRAWN_MAX_AGE_S 60
+
 /* ---- reading ---- */
 
 static void read_name(struct reader *r, char name[256])
@@ -149,10 +151,15 @@ static void read_ask(struct entry *e, struct reader *in)
 	e->token_len = read_token(in, e->token);
 }
 
+/* NULL: none that could be sent. */
 static const uint8_t *read_message(struct reader *in, size_t *len)
 {
+	struct coap_msg m;
+	const uint8_t *p;
+
 	*len = read_u16(in);
-	return read_span(in, *len);
+	p = read_span(in, *len);
+	return p && !coap_parse(&m, p, *len) ? p : NULL;
 }
 
 static uint16_t mid_of(const uint8_t *msg)
@@ -183,7 +190,7 @@ static struct exchange *make_exchange(struct restore *r, struct entry *e, struct
 	x->leaving = flags & F_LEAVING;
 	x->out_len = read_token(in, x->out);
 	msg = read_message(in, &len);
-	if (in->failed || len < 4 || coap_tx_set(&x->tx, msg, len, COAP_TX_REQUEST)) {
+	if (!msg || coap_tx_set(&x->tx, msg, len, COAP_TX_REQUEST)) {
 		exchange_free(x);
 		return NULL;
 	}
@@ -238,7 +245,7 @@ static void open_note(struct restore *r, struct entry *e, struct reader *in)
 	e->left_ms = flags & F_LEAVING ? e->at_ms : 0;
 	until = mono_of(r, read_u64(in));
 	msg = read_message(in, &len);
-	e->n = e->assoc && msg && len >= 4 ? note_new(e->assoc, NULL, msg, len) : NULL;
+	e->n = e->assoc && msg ? note_new(e->assoc, NULL, msg, len) : NULL;
 	if (!e->n)
 		return;
 	coap_peer_skip_mid(&e->assoc->peer, mid_of(msg));
@@ -294,7 +301,7 @@ static void read_reply(struct entry *e, struct reader *in)
 	from = read_u8(in);
 	mid = read_u16(in);
 	data = read_message(in, &len);
-	if (in->failed || len < 4 || !e->x)
+	if (!data || !e->x)
 		return;
 	if (from & R_SEPARATE) {
 		e->answered = true;
@@ -511,6 +518,7 @@ static void tell_withdrawn(const struct entry *e)
 	long len;
 
 	coap_build(&b, buf, sizeof buf, acked ? COAP_CON : COAP_ACK, COAP_UNAVAILABLE, mid, e->token, e->token_len);
+	coap_build_uint(&b, COAP_MAX_AGE, WITHDRAWN_MAX_AGE_S);
 	len = coap_build_end(&b);
 	if (len < 0)
 		return;

@@ -7,7 +7,7 @@
 #include "session/internal.h"
 
 #define BUSY_MAX_AGE_S 60
-#define KEEPING_MAX 256 /* units of one device on their way into the journal: a disk that hangs */
+#define KEEPING_MAX 48 /* units of one device on their way into the journal: a disk that hangs */
 
 size_t max_age_option(uint8_t buf[MAX_AGE_OPTION_SIZE], uint32_t seconds)
 {
@@ -230,9 +230,12 @@ static enum link_result on_piggyback(struct device *d, const struct coap_msg *m)
 static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen, const uint8_t *answer, size_t len,
 				     const struct coap_msg *m)
 {
-	if (seen == COAP_SEEN_FULL)
-		return coap_is_request(m->code) ? refuse_up(d, m, COAP_TOO_MANY, "too many open messages")
-						: LINK_RES_DROPPED;
+	if (seen == COAP_SEEN_FULL && coap_is_request(m->code))
+		return refuse_up(d, m, COAP_TOO_MANY, "too many open messages");
+	if (seen == COAP_SEEN_FULL) {
+		link_verdict(take_up(d->all), LINK_OVERLOAD); /* a notification is not lost for that */
+		return LINK_RES_DROPPED;
+	}
 	if (seen == COAP_SEEN_ANSWERED)
 		device_send(d, answer, len);
 	return LINK_RES_DUPLICATE;
