@@ -741,6 +741,8 @@ static void a_client_that_is_closed_or_gives_up_while_it_connects_leaves_nothing
 	assert_int_equal(http_client_open(&client, loop, &conf), 0);
 	post_to(url("/d"), "{}", &o);
 	run_until(is_connecting, NULL);
+	http_client_close(client); /* while o is still there to be told */
+	client = NULL;
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
