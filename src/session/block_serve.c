@@ -171,9 +171,10 @@ long block_hold_answer(struct exchange *x, const struct coap_msg *m, const struc
 
 	if (v->oscore && !d->profile->conf->oscore_reblock)
 		block_too_big(d, m->options_len + m->payload_len + 8);
-	if (d->profile->conf->block != BLOCK_ASSEMBLE || !block_may_change(d, v->oscore) || !m->payload_len ||
-	    m->payload_len > BLOCK_BODY_MAX)
+	if (!block_may_change(d, v->oscore) || !m->payload_len || m->payload_len > BLOCK_BODY_MAX)
 		return -EMSGSIZE;
+	if (d->profile->conf->block == BLOCK_CLAMP && !v->has_block2)
+		return -EMSGSIZE; /* as with requests: only what comes in blocks already becomes smaller ones */
 	t = transfers_of(d);
 	if (!t || coap_parse(&request, x->tx.data, x->tx.len))
 		return -EMSGSIZE;
