@@ -300,6 +300,17 @@ static bool is_request(const uint8_t *data, size_t len)
 	return len >= 4 && data[0] >> 6 == 1 && (data[0] >> 4 & 3) <= COAP_NON && coap_is_request(data[1]);
 }
 
+/* What left just before the device fell asleep has most likely been missed. Behind the answer to what it sends now it goes
+ * again, rather than when its timer runs out: then the device may sleep again. */
+static void send_again(struct device *d)
+{
+	for (struct exchange *x = d->down; x; x = x->next)
+		if (x->tx.con && x->tx.state == COAP_TX_FLIGHT) {
+			coap_tx_pause(&x->tx, 0, false);
+			x->tx.put_off = true;
+		}
+}
+
 void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8_t *data, size_t len)
 {
 	struct sessions *s = arg;
@@ -327,6 +338,8 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 	}
 	d->units_up++;
 	d->heard = true;
+	if (reach_holds_requests(d) && !reach_is_awake(d))
+		send_again(d);
 	reach_heard(d);
 	d->last_up_wall_ms = clock_wall_ms();
 	*l->bytes_up += len;
