@@ -18,6 +18,7 @@ struct map_node {
 
 struct map {
 	struct map_node **slots; /* owned; NULL while empty */
+	uint8_t *marks;          /* of each slot, behind them: what its chain may hold, a bit for one of eight kinds of hashes */
 	size_t mask;
 	size_t count;
 };
@@ -26,6 +27,8 @@ typedef bool map_eq_fn(const struct map_node *n, const void *key, size_t len);
 
 uint64_t map_hash(const void *key, size_t len);
 struct map_node *map_find(const struct map *m, uint64_t hash, map_eq_fn *eq, const void *key, size_t len);
+/* A look-up or an addition of that hash is near: its memory is fetched meanwhile. */
+void map_expect(const struct map *m, uint64_t hash);
 /* Adds without looking for an equal key: the caller has looked. 0, or -ENOMEM while the map has no slots at all. */
 int map_add(struct map *m, struct map_node *n, uint64_t hash);
 void map_remove(struct map *m, struct map_node *n); /* n must be in m */

@@ -116,6 +116,7 @@ static int on_record(void *arg, const void *key, size_t key_len, const void *dat
 	if (key_len < sizeof name) {
 		memcpy(name, key, key_len);
 		name[key_len] = '\0';
+		map_expect(&r->s->names, map_hash(key, key_len));
 		err = record_read(&c, name, data, len);
 	}
 	if (err == -ENOMEM)
@@ -126,6 +127,8 @@ static int on_record(void *arg, const void *key, size_t key_len, const void *dat
 		return 0;
 	}
 	r->n++;
+	if (c->ep)
+		map_expect(&r->s->eps, map_hash(c->ep, strlen(c->ep)));
 	(void)record_place(r->s, c);
 	return 0;
 }

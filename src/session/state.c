@@ -291,9 +291,28 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives)
 	restore_mid(&a->peer, limit, lives);
 }
 
+struct states {
+	struct sessions *s;
+	size_t at; /* place of the device that the next record is likely to be of */
+};
+
+/* Stored devices stand in the order of their names, which is that of the records: most need no search. */
+static struct device *next_named(struct states *in, const char *name)
+{
+	size_t at = in->at;
+	struct device *d = table_next(in->s, &at);
+
+	if (!d || strcmp(device_name(d), name) != 0)
+		d = sessions_find(in->s, name);
+	if (d)
+		in->at = d->place + 1;
+	return d;
+}
+
 static int on_state(void *arg, const void *key, size_t key_len, const void *data, size_t len)
 {
-	struct sessions *s = arg;
+	struct states *in = arg;
+	struct sessions *s = in->s;
 	struct reader r = reader_of(data, len);
 	char name[256], ep[256];
 	struct device *d;
@@ -304,7 +323,7 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 		return 0;
 	memcpy(name, key, key_len);
 	name[key_len] = 0;
-	d = sessions_find(s, name);
+	d = next_named(in, name);
 	if (!d || read_u8(&r) != FORM)
 		return 0;
 	lives = lives_between(&r, d);
@@ -331,7 +350,9 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 
 int state_restore(struct sessions *s)
 {
-	return store_each(s->env.store, STORE_SESSION, on_state, s);
+	struct states in = { s, 0 };
+
+	return store_each(s->env.store, STORE_SESSION, on_state, &in);
 }
 
 int sessions_restore(struct sessions *s)

@@ -96,11 +96,13 @@ int udp_attach(struct link *link, struct link_dev **out, const struct link_ident
 	struct udp_link *l = (struct udp_link *)link;
 	struct udp_dev *d;
 	struct udp_key key;
+	uint64_t hash;
+	int err = 0;
 
 	if (identity->kind != LINK_ID_ADDRESS || udp_key_parse(&key, identity->text))
 		return -EBADMSG;
-	if (find_key(l, &key))
-		return -EEXIST;
+	hash = hash_of(&key);
+	map_expect(&l->devices, hash);
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return -ENOMEM;
@@ -108,9 +110,13 @@ int udp_attach(struct link *link, struct link_dev **out, const struct link_ident
 	d->key = key;
 	d->port = key.port;
 	udp_set_mtu((struct link_dev *)d, mtu);
-	if (map_add(&l->devices, &d->node, hash_of(&key))) {
+	if (map_find(&l->devices, hash, has_key, &key, sizeof key))
+		err = -EEXIST;
+	if (!err)
+		err = map_add(&l->devices, &d->node, hash);
+	if (err) {
 		free(d);
-		return -ENOMEM;
+		return err;
 	}
 	l->exact += key.port != 0;
 	udp_keep_take(l, d);

@@ -22,6 +22,11 @@ static bool eq(const struct map_node *n, const void *key, size_t len)
 	return len == 4 && container_of(n, const struct entry, node)->key == *(const uint32_t *)key;
 }
 
+static bool any(const struct map_node *n, const void *key, size_t len)
+{
+	return n && !key && !len;
+}
+
 static struct entry *find(const struct map *m, uint32_t key)
 {
 	struct map_node *n = map_find(m, map_hash(&key, sizeof key), eq, &key, sizeof key);
@@ -46,6 +51,7 @@ static void an_empty_map_finds_and_walks_nothing(void **state)
 	size_t i = 0;
 
 	(void)state;
+	map_expect(&m, 1);
 	assert_null(find(&m, 1));
 	assert_null(map_next(&m, &i, NULL));
 	map_fini(&m);
@@ -65,6 +71,27 @@ static void what_was_added_is_found_until_removed(void **state)
 	assert_int_equal(m.count, N / 2);
 	map_fini(&m);
 	free(e);
+}
+
+static void a_mark_goes_with_the_last_that_needs_it(void **state)
+{
+	struct map_node a, b, c, *found;
+	struct map m = { 0 };
+
+	(void)state; /* one slot: two of one mark, and one of another */
+	assert_int_equal(map_add(&m, &a, 0), 0);
+	assert_int_equal(map_add(&m, &b, UINT64_C(8) << 32), 0);
+	assert_int_equal(map_add(&m, &c, UINT64_C(1) << 63), 0);
+	assert_int_equal(m.marks[0], 1 | 1 << 4);
+	map_remove(&m, &a);
+	assert_int_equal(m.marks[0], 1 | 1 << 4);
+	found = map_find(&m, UINT64_C(8) << 32, any, NULL, 0);
+	assert_ptr_equal(found, &b);
+	map_remove(&m, &b);
+	assert_int_equal(m.marks[0], 1 << 4);
+	map_remove(&m, &c);
+	assert_int_equal(m.marks[0], 0);
+	map_fini(&m);
 }
 
 static void chains_stay_short(void **state)
@@ -124,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_map_finds_and_walks_nothing),
 		cmocka_unit_test(what_was_added_is_found_until_removed),
+		cmocka_unit_test(a_mark_goes_with_the_last_that_needs_it),
 		cmocka_unit_test(chains_stay_short),
 		cmocka_unit_test(a_walk_meets_each_once_and_may_remove_behind_itself),
 		cmocka_unit_test(every_length_of_key_matters),
