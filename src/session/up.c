@@ -300,8 +300,8 @@ static bool is_request(const uint8_t *data, size_t len)
 	return len >= 4 && data[0] >> 6 == 1 && (data[0] >> 4 & 3) <= COAP_NON && coap_is_request(data[1]);
 }
 
-/* What left just before the device fell asleep has most likely been missed. Behind the answer to what it sends now it goes
- * again, rather than when its timer runs out: then the device may sleep again. */
+/* What left just before the device fell asleep has most likely been missed. Behind the answer to what it sends now it
+ * goes again, rather than when its timer runs out: then the device may sleep again. */
 static void send_again(struct device *d)
 {
 	for (struct exchange *x = d->down; x; x = x->next)
