@@ -134,7 +134,8 @@ def test_kill_9_and_a_new_start_go_on_with_the_device(gateway, udp_peer):
         asked = p.up("POST", "/rd/5a3f")
         assert p.port == port
         p.srv.reply(asked, "2.04")
-        assert p.dev.recv().code == "2.04"
+        # the 2.01 may come once more: whether it had left is not known after a kill
+        assert p.dev.recv(where=lambda m: m.code != "2.01").code == "2.04"
 
 
 def test_what_waits_for_a_server_that_is_away_does_not_hold_the_end_up(gateway, udp_peer):
