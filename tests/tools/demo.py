@@ -4,7 +4,7 @@
 
     meter (CoAP in NIDD) -> SCEF -> T8 notification -> niddgwd -> CoAP over UDP -> LwM2M server, and back
 
-Ends by itself after a minute: status 0 when every meter has registered and delivered readings, 1 when not. KEEP=1 goes on
+Ends by itself after a minute, on a slow machine after two: status 0 when every meter has registered and delivered readings, 1 when not. KEEP=1 goes on
 until Ctrl-C and tells where the gateway can be looked at. DEMO_SECONDS shortens the minute.
 """
 import os
@@ -65,6 +65,11 @@ class Progress:
         elif line["ev"] in ("failed", "expired", "refused"):
             self.screen.say(ep or "server", "%s %s" % (line["ev"], line.get("why", "")), 31)
 
+    def is_over(self):
+        """The time has passed; a machine that is busy, or whose disk is slow, gets a minute more."""
+        passed = time.monotonic() - self.screen.start
+        return passed >= SECONDS and (self.complete() or passed >= SECONDS + 60)
+
     def complete(self):
         return len(self.registered) == METERS and sum(n >= EXPECTED_READINGS for n in self.readings.values()) == METERS
 
@@ -92,7 +97,7 @@ def run(stand, screen):
     stand.devices(scef.radio, "--count", METERS, "--prefix", "meter-", "--rate", "10", "--lifetime", "300",
                   "--notify", int(min(8000, SECONDS * 120)))
     progress, shown, well = Progress(screen), False, False
-    while KEEP or time.monotonic() - screen.start < SECONDS:
+    while KEEP or not progress.is_over():
         progress.look(server)
         if not shown and len(progress.registered) == METERS:
             shown, well = True, show_both_ways(server, screen)
