@@ -153,24 +153,27 @@ warnings: $(CLANG_OK)
 
 # ---- checking; each of these sets up what it needs, then starts make again with everything found ----
 
+# On all processors, unless make was told how many jobs.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: deps
-	+@$(MAKE) --no-print-directory tests warnings
+	+@$(MAKE) --no-print-directory $(JOBS) tests warnings
 	@$(PYTHON) tests/tools/check.py --build $(BUILD) $(CHECK_ARGS)
 
 asan:
 	+@$(MAKE) --no-print-directory BUILD=$(ASAN_BUILD) SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 all
 
 check-asan: deps
-	+@$(MAKE) --no-print-directory BUILD=$(ASAN_BUILD) SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 tests
+	+@$(MAKE) --no-print-directory $(JOBS) BUILD=$(ASAN_BUILD) SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" OPT=-O1 tests
 	@$(PYTHON) tests/tools/check.py --build $(ASAN_BUILD) --slow 4 $(CHECK_ARGS)
 
 fuzz: deps
-	+@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=clang SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+	+@$(MAKE) --no-print-directory $(JOBS) BUILD=$(FUZZ_BUILD) CC=clang SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
 		OPT=-O1 fuzz-live
 	@tests/tools/fuzz.sh $(FUZZ_BUILD) $(FUZZ_SECONDS)
 
 interop: deps
-	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory $(JOBS) all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/interop.sh
 
 bench:
@@ -179,7 +182,7 @@ bench:
 	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 demo: deps
-	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory $(JOBS) all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/demo.sh
 
 # One empty file per source that clang-tidy finds nothing in; any header may change what it finds.
