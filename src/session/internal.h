@@ -99,6 +99,7 @@ struct assoc {
 	bool is_silent; /* in the list of its server; its peer is away */
 	bool closing;   /* what is still said waits for nothing */
 };
+_Static_assert(sizeof(struct assoc) <= 112, "an idle association is small");
 
 struct relation {
 	struct map_node south, north; /* by (device, Ts) and by (assoc, Tn) */
@@ -208,6 +209,7 @@ struct device {
 	bool dirty : 1;           /* in the list of those to be saved */
 	bool keep : 1;            /* mark of a reload */
 };
+_Static_assert(sizeof(struct device) <= 264, "an idle device is small: what only a busy one needs hangs from it");
 
 static inline struct link *device_link(const struct device *d) /* NULL: it is not open */
 {
