@@ -106,11 +106,15 @@ bool gate_refuses(struct assoc *a, const struct coap_msg *m, const struct coap_v
 bool gate_renew(struct device *d, struct coap_tx *tx)
 {
 	struct exchange *x = container_of(tx, struct exchange, tx);
+	uint16_t old;
 
 	if (tx->kind != TX_REQUEST || x->oscore || x->in_doubt || !gate_may_queue(x))
 		return false;
 	x->in_doubt = true;
+	old = tx->mid;
 	tx->mid = coap_peer_mid(&d->south);
+	log_ev(LOG_INFO, ROOM, "in_doubt", LF_STR("dev", device_name(d)), LF_STR("server", x->assoc->srv->conf->head.name),
+	       LF_STR("dir", "down"), LF_UINT("old_mid", old), LF_UINT("south_mid", tx->mid));
 	tx->data[2] = (uint8_t)(tx->mid >> 8);
 	tx->data[3] = (uint8_t)tx->mid;
 	tx->first_ms = clock_now_ms();

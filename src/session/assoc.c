@@ -51,14 +51,19 @@ static bool may_renew(const struct coap_tx *tx)
 	if (tx->kind == TX_REQUEST) {
 		const struct exchange *x = container_of(tx, const struct exchange, tx);
 
-		return !x->oscore && !x->in_doubt;
+		return !x->oscore && !x->in_doubt &&
+			x->deadline_ms > clock_now_ms(); /* else its device is about to be told an error */
 	}
 	return false;
 }
 
 static void renew(struct assoc *a, struct coap_tx *tx)
 {
+	uint16_t old = tx->mid;
+
 	tx->mid = coap_peer_mid(&a->peer);
+	log_ev(LOG_INFO, ROOM, "in_doubt", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
+	       LF_STR("dir", "up"), LF_UINT("old_mid", old), LF_UINT("north_mid", tx->mid));
 	tx->data[2] = (uint8_t)(tx->mid >> 8);
 	tx->data[3] = (uint8_t)tx->mid;
 	tx->first_ms = clock_now_ms();

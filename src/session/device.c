@@ -174,6 +174,12 @@ static bool is_stale(const struct device *d, const struct coap_tx *tx)
 	return clock_now_ms() - tx->first_ms >= coap_exchange_lifetime_ms(&d->profile->params);
 }
 
+/* What it has in the link's records, also in the next life of the process. */
+static uint64_t key_of(const struct coap_tx *tx)
+{
+	return tx->kind == TX_REQUEST ? container_of(tx, const struct exchange, tx)->kept.id : 0;
+}
+
 static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 {
 	struct device *d = device_of_peer(p);
@@ -202,6 +208,7 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	if (waits_for_journal(tx))
 		return -EAGAIN;
 	how.id = tx->con ? tx_id(d, tx) : 0;
+	how.key = key_of(tx);
 	err = device_link(d)->ops->send(d->at, &how, tx->data, tx->len);
 	if (!err) {
 		note_down(d);
@@ -216,10 +223,14 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	return err;
 }
 
-void device_cancel(struct device *d, struct coap_tx *tx)
+void device_cancel(struct device *d, struct coap_tx *tx, uint64_t key)
 {
-	if (d->at && tx->peer && tx->id && tx->first_ms && device_link(d)->ops->cancel)
-		device_link(d)->ops->cancel(d->at, tx->id);
+	const struct link_ops *ops = d->at ? device_link(d)->ops : NULL;
+
+	if (ops && tx->peer && tx->id && tx->first_ms && ops->cancel)
+		ops->cancel(d->at, tx->id);
+	else if (ops && !tx->peer && tx->first_ms && key && ops->cancel_key)
+		ops->cancel_key(d->at, key); /* sent in a life before this one */
 	tx->id = 0;
 }
 
@@ -259,7 +270,7 @@ const struct coap_peer_ops device_peer_ops = {
 
 static struct coap_tx *find_tx(const struct device *d, uint32_t id)
 {
-	for (struct coap_tx *tx = d->south.head; tx; tx = tx->next)
+	for (struct coap_tx *tx = id ? d->south.head : NULL; tx; tx = tx->next)
 		if (tx->id == id)
 			return tx;
 	return NULL;
@@ -355,6 +366,10 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 	uint64_t now = clock_now_ms();
 
 	(void)arg;
+	if (!ev->id && (ev->state == LINK_DOWN_DELIVERED || ev->state == LINK_DOWN_ACKED)) { /* of the life before */
+		count(d->all, C_DOWN_OK);
+		device_reached(d);
+	}
 	if (!tx || tx->state == COAP_TX_QUEUED)
 		return;
 	log_ev(LOG_DEBUG, ROOM, "down", LF_STR("dev", device_name(d)), LF_UINT("mid", tx->mid),

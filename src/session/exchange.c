@@ -363,13 +363,13 @@ static bool reply_new(struct exchange *x, const struct coap_msg *m, enum coap_ty
 }
 
 /* Told an error: the request is never sent again, a late answer is recognised for one more window. */
-static void linger(struct exchange *x)
+static void linger(struct exchange *x, uint64_t key)
 {
 	const struct coap_params *p = x->dir == UP ? &x->assoc->srv->params : &x->dev->profile->params;
 
 	mark_over(x);
 	if (x->dir == DOWN)
-		device_cancel(x->dev, &x->tx);
+		device_cancel(x->dev, &x->tx, key);
 	coap_tx_remove(&x->tx, clock_now_ms());
 	x->deadline_ms = clock_now_ms() + coap_exchange_lifetime_ms(p);
 	arm(x);
@@ -377,6 +377,7 @@ static void linger(struct exchange *x)
 
 void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const char *why)
 {
+	uint64_t key = x->kept.id; /* the answer may end the entry */
 	uint8_t buf[256];
 	enum coap_type type;
 	uint16_t mid;
@@ -404,7 +405,7 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	}
 	if (!x->reply && !x->answer)
 		end_entry(x);
-	linger(x);
+	linger(x, key);
 }
 
 void exchange_fail_soon(struct exchange *x, uint8_t code)

@@ -364,7 +364,8 @@ int device_index_ep(struct device *d);
 bool device_within_quota(struct device *d);
 void device_free(struct device *d, bool gone); /* detaches and frees all; out of the list and maps already */
 void device_detach(struct device *d, bool gone);
-void device_cancel(struct device *d, struct coap_tx *tx); /* nobody waits for it any more: the link need not deliver it */
+/* Nobody waits for it any more: the link need not deliver it. key: its entry in the journal. */
+void device_cancel(struct device *d, struct coap_tx *tx, uint64_t key);
 /* The south leg: one unit down that nobody waits for. */
 void device_send(struct device *d, const uint8_t *data, size_t len);
 void device_put(struct device *d, const uint8_t *data, size_t len); /* the same, past the gate */
