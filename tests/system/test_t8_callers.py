@@ -461,7 +461,7 @@ def test_s28_one_address_cannot_take_all_places(t8):  # noqa: F811
     s = t8().register()
     url, kept = where(s), []
     body = json.dumps(s.fake.uplink_body(M1, b"")).encode()
-    for i in range(64):                                       # good callers of one address, whose connections are kept
+    for i in range(224):                                      # good callers of one address, whose connections are kept
         c = http.client.HTTPConnection(url.hostname, url.port, timeout=20, source_address=("127.90.0.1", 0))
         c.request("POST", url.path, body, {"Content-Type": "application/json"})
         answer = c.getresponse()
@@ -470,6 +470,21 @@ def test_s28_one_address_cannot_take_all_places(t8):  # noqa: F811
         kept.append(c)
     assert call(s, source="127.90.0.2")[0] == 204
     for c in kept:
+        c.close()
+
+
+def test_lwm2m_43_two_hundred_notifications_of_one_address_at_once(t8):  # noqa: F811
+    s = t8().register()
+    url = where(s)
+    body = json.dumps(s.fake.uplink_body(M1, b"")).encode()
+    head = "POST %s HTTP/1.1\r\nHost: gw\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (url.path, len(body))
+    open_ones = [socket.create_connection((url.hostname, url.port), 20) for _ in range(200)]
+    begun = time.monotonic()
+    for c in open_ones:
+        c.sendall(head.encode() + body)
+    assert {c.recv(1000).split(b"\r\n")[0].split()[1] for c in open_ones} == {b"204"}
+    assert time.monotonic() - begun < PROMPT_S
+    for c in open_ones:
         c.close()
 
 

@@ -39,7 +39,8 @@ static const struct conf_item callback_items[] = {
 	CONF_UINT(struct t8_callback_conf, max_body_bytes, 65536, 4096, 1048576, .unit = "octets", .help = "Longest body; above it 413."),
 	CONF_UINT(struct t8_callback_conf, request_s, 10, 1, 60, .unit = "s", .help = "From the first octet of a request to its last; above it 408."),
 	CONF_UINT(struct t8_callback_conf, max_connections, 256, 1, 65536, .help = "Connections of the listener in all."),
-	CONF_UINT(struct t8_callback_conf, max_connections_per_address, 64, 1, 65536, .help = "Connections of one address."),
+	CONF_UINT(struct t8_callback_conf, max_connections_per_address, 224, 1, 65536,
+		  .help = "Connections of one address. A peer may have just one, with a connection for each notification."),
 	CONF_END
 };
 
