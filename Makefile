@@ -52,7 +52,7 @@ FUZZ_LIVE := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/libfuzzer/%)
 REPLAY_BIN := $(if $(REPLAY_SRC),$(BUILD)/replay/runner)
 # One empty file per source that clang finds nothing in.
 CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
-	tests/fuzz/replay_main.c)
+	tests/fuzz/replay_main.c tests/bench/state.c)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -134,6 +134,11 @@ $(BUILD)/libfuzzer/%: tests/fuzz/%.c $(LIB)
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(FUZZ_EXTRA) $(LIB) $(PKG_LIBS) \
 		-fsanitize=fuzzer $(LDFLAGS_ALL)
 
+# Writes and reads what a restart is measured with.
+$(BUILD)/bench/%: tests/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
+
 $(BUILD)/replay/runner: $(REPLAY_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
@@ -178,7 +183,7 @@ interop: deps
 
 bench:
 	@tests/tools/deps.sh install bench
-	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory all $(BUILD)/bench/state
 	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 demo: deps
@@ -226,4 +231,4 @@ clean:
 	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
-	$(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d)
+	$(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d
