@@ -229,8 +229,8 @@ void device_cancel(struct device *d, struct coap_tx *tx, uint64_t key)
 
 	if (ops && tx->peer && tx->id && tx->first_ms && ops->cancel)
 		ops->cancel(d->at, tx->id);
-	else if (ops && !tx->peer && tx->first_ms && key && ops->cancel_key)
-		ops->cancel_key(d->at, key); /* sent in a life before this one */
+	else if (ops && key && ops->cancel_key && container_of(tx, struct exchange, tx)->earlier)
+		ops->cancel_key(d->at, key);
 	tx->id = 0;
 }
 

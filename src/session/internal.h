@@ -141,6 +141,7 @@ struct exchange {
 	bool in_doubt;                   /* sent once more as a new message */
 	uint16_t queued;                 /* octets that count in the queue of the device */
 	bool leaving;                    /* journalled as possibly sent to the device */
+	bool earlier;                    /* and that in a life before this one: the link knows it by its key only */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
 };
 
@@ -364,7 +365,7 @@ int device_index_ep(struct device *d);
 bool device_within_quota(struct device *d);
 void device_free(struct device *d, bool gone); /* detaches and frees all; out of the list and maps already */
 void device_detach(struct device *d, bool gone);
-/* Nobody waits for it any more: the link need not deliver it. key: its entry in the journal. */
+/* Nobody waits for this request any more: the link need not deliver it. key: its entry in the journal. */
 void device_cancel(struct device *d, struct coap_tx *tx, uint64_t key);
 /* The south leg: one unit down that nobody waits for. */
 void device_send(struct device *d, const uint8_t *data, size_t len);

@@ -490,6 +490,7 @@ static void resume_down(struct restore *r, struct entry *e)
 
 	x->acked = x->ask_con; /* the answer comes by itself; the server's own repetition gets the empty ACK */
 	x->empty_ack_ms = 0;
+	x->earlier = x->leaving;
 	see(&e->assoc->peer, e, ack.octets, e->con ? sizeof ack : 0, false);
 	restore_relation(x);
 	if (x->reply) {

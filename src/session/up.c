@@ -183,6 +183,7 @@ static struct exchange *sent_before(const struct device *d, uint16_t mid)
 static void reset(struct exchange *x)
 {
 	x->tx.id = 0; /* it has arrived: nothing is to be taken back */
+	x->earlier = false;
 	exchange_fail(x, COAP_BAD_GATEWAY, 0, "reset by the device");
 }
 

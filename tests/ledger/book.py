@@ -77,6 +77,7 @@ class Book:
         self.orders = collections.defaultdict(list)  # (what, from, to): numbers in order of first arrival
         self.counts = collections.Counter()
         self.ports = {}                   # (server, device): source port
+        self.taken, self.doubts, self.happened = 0, 0, 0  # happened: arrivals of new messages
         self._next = itertools.count(1)
 
     # -- what the ends report -----------------------------------------------------------------------------------------
@@ -97,6 +98,7 @@ class Book:
         self.note(u, "accepted: " + how)
         if u.accepted is None:
             u.accepted = self.clock.now()
+            self.taken += 1
         self._look(u)
 
     def accept_reply(self, u, how):
@@ -128,9 +130,11 @@ class Book:
             if u.kind in ASKS_DOWN and u.seen and u.seen[0][1] != self.life:
                 self.fault(u, "sent to the device again after a restart")
             return
+        self.happened += 1
         now = self.clock.now()
         if u.seen and self._is_doubt(u, now):
             u.doubts += 1
+            self.doubts += 1
         elif u.seen and not (not u.con and self._link_repeated(u)):
             self.fault(u, "twice at the %s" % end)
         u.seen.append((now, self.life, port, m.mid, m.token))
@@ -199,7 +203,7 @@ class Book:
     def judge(self):
         for u in list(self.units.values()):
             (self._judge_note if u.kind in NOTES else self._judge_down if u.kind in ASKS_DOWN else self._judge_up)(u)
-        self.counts["in doubt"] = sum(u.doubts for u in self.units.values())
+        self.counts["in doubt"] = self.doubts
 
     def _missing_non(self, u):
         """At most once: a kill may take along what was being sent."""

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""daemon.py - the daemon under test: one directory, many lives, a log file for each"""
+"""daemon.py - the daemon under test: one directory, many lives, a log file for each
+
+Its clock can be moved (tests/tools/warp.c), a failpoint can be set, and what it does to its files can be written down
+(powercut.c).
+"""
 import asyncio
+import mmap
 import os
 import re
+import shutil
 import socket
+import struct
 import subprocess
 import urllib.request
+from pathlib import Path
 
-from bed import build_dir, conf_text
+from bed import REPO, build_dir, conf_text
 from book import Fault, log_filter
+from powercut import PowerCut, build
 
 READY_S = 30 * float(os.environ.get("NIDDGW_SLOW", "1"))
 
@@ -23,6 +32,12 @@ class Daemon:
         self.conf.write_text(conf_text(tree))
         self.conf.chmod(0o640)
         self.process = self.log = None
+        self.warp_library = build(REPO / "tests/tools/warp.c", directory)
+        self.trace_library = build(Path(__file__).with_name("powercut.c"), directory)
+        (directory / "warp").write_bytes(bytes(16))
+        with open(directory / "warp", "r+b") as f:
+            self.warp = mmap.mmap(f.fileno(), 16)
+        self.disk_mounted = False
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(str(directory / "notify"))
         self.sock.setblocking(False)
@@ -30,42 +45,107 @@ class Daemon:
     def log_path(self, life):
         return self.dir / ("log.%03d" % life)
 
-    async def start(self, env=None):
-        """Until READY=1."""
+    def forward(self, seconds):
+        """Time passes for the daemon and for the simulated ends."""
+        self.book.clock.forward(seconds)
+        a, b = struct.unpack("qq", self.warp[:16])
+        self.warp[:16] = struct.pack("qq", a + seconds * 1000, b + seconds * 1000)
+
+    def spawn(self, fail=None, trace=None):
+        """fail: NAME:N of a failpoint; trace: a PowerCut that is to be told."""
         self.book.begin_life()
         while True:  # what the life before said last
             try:
                 self.sock.recv(4096)
             except BlockingIOError:
                 break
+        asan = os.environ.get("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1")
+        env = dict(os.environ, NOTIFY_SOCKET=str(self.dir / "notify"), LD_PRELOAD=str(self.warp_library), NIDDGW_WARP=str(self.dir / "warp"),
+                   ASAN_OPTIONS=asan + ":verify_asan_link_order=0")
+        if fail:
+            env["NIDDGW_FAIL"] = fail
+        if trace:
+            env.update(LD_PRELOAD="%s %s" % (self.warp_library, self.trace_library), NIDDGW_TRACE=str(trace.trace),
+                       NIDDGW_TRACE_DIR=str(trace.state))
         self.log = open(self.log_path(self.book.life), "wb")
         self.process = subprocess.Popen([str(build_dir() / "niddgwd"), "-c", str(self.conf)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=self.log,
-                                        env=dict(os.environ, NOTIFY_SOCKET=str(self.dir / "notify"), **(env or {})))
+                                        stdout=subprocess.DEVNULL, stderr=self.log, env=env)
+
+    async def ready(self):
+        """Until READY=1; False: it ended before."""
         loop, deadline = asyncio.get_running_loop(), asyncio.get_running_loop().time() + READY_S
         while loop.time() < deadline:
             try:
                 text = await asyncio.wait_for(loop.sock_recv(self.sock, 4096), 0.1)
             except asyncio.TimeoutError:
-                if self.process.poll() is not None:
+                if self.died():
                     return False
                 continue
             if b"READY=1" in text.split(b"\n"):
                 return True
         raise Fault("the daemon did not get ready:\n" + self.tail())
 
+    async def start(self, **how):
+        self.spawn(**how)
+        if not await self.ready():
+            status = self.process.returncode
+            self.gone()
+            raise Fault("the daemon ended with %s before it was ready:\n%s" % (status, self.tail()))
+
     def died(self):
         return self.process.poll() is not None
 
     async def ended(self, seconds):
         """Whether it ends by itself within so long."""
-        try:
-            await asyncio.wait_for(asyncio.to_thread(self.process.wait), seconds)
-        except asyncio.TimeoutError:
+        loop, deadline = asyncio.get_running_loop(), asyncio.get_running_loop().time() + seconds
+        while not self.died() and loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        return self.died()
+
+    # -- its disk -----------------------------------------------------------------------------------------------------------
+
+    def power_cut(self):
+        """For spawn(); cut() when it is dead."""
+        return PowerCut(self.state, self.dir / "trace")
+
+    def mount_small(self, size):
+        """The state directory on a small file system of its own, while the daemon is down. False: not permitted."""
+        aside = self.state.with_name("state.aside")
+        self.state.rename(aside)
+        self.state.mkdir(mode=0o750)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0750,size=%d" % size, "ledger", str(self.state)], stderr=subprocess.DEVNULL)
+        if done.returncode:
+            self.state.rmdir()
+            aside.rename(self.state)
             return False
+        self.disk_mounted = True
+        shutil.copytree(aside, self.state, dirs_exist_ok=True)
+        shutil.rmtree(aside)
         return True
 
+    def unmount(self):
+        """Back to the directory, with what is on the small one now."""
+        aside = self.state.with_name("state.aside")
+        shutil.copytree(self.state, aside)
+        subprocess.run(["umount", str(self.state)], check=True)
+        self.disk_mounted = False
+        self.state.rmdir()
+        aside.rename(self.state)
+
+    def fill_disk(self):
+        with open(self.state / "ballast", "wb", buffering=0) as f:
+            for size in (1 << 20, 4096, 512, 1):
+                try:
+                    while True:
+                        f.write(bytes(size))
+                except OSError:
+                    pass
+
+    def free_disk(self):
+        (self.state / "ballast").unlink()
+
     def kill(self):
+        """kill -9"""
         if not self.died():
             self.process.kill()
         self.gone()

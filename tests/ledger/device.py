@@ -75,8 +75,9 @@ class Device:
         return u
 
     def _asked_done(self, u, m, what, answer):
-        if what == "timeout":
-            self.asked.pop(m.token, None)
+        if what in ("timeout", "away"):
+            if what == "timeout":
+                self.asked.pop(m.token, None)
             self.book.give_up(u)
             return
         self.book.accept(u, what)
@@ -119,7 +120,7 @@ class Device:
             later(10, relation.waiting.discard, u.id)
 
     def _notified(self, u, what):
-        if what == "timeout":
+        if what in ("timeout", "away"):
             u.relation.waiting.discard(u.id)
             self.book.give_up(u)
         elif what == "rst":

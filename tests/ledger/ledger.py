@@ -16,35 +16,36 @@ import tempfile
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "tools")]
 
+import rounds  # noqa: E402
 from book import Fault  # noqa: E402
 from load import Scene  # noqa: E402
 
 SETTLE_S = 120
 
 
-async def round_quiet(scene, seconds):
-    """Load and nothing else."""
-    await asyncio.sleep(seconds)  # the length of the load
-
-
-async def round_kill(scene):
-    """kill -9 at a random moment."""
-    await asyncio.sleep(random.uniform(0.05, 1.2))  # the moment
-    scene.daemon.kill()
-    await scene.daemon.start()
+def plan(args):
+    """The rounds, mixed."""
+    todo = [rounds.killed] * args.kills + [rounds.power_cut] * args.cuts + [rounds.disk_full] * args.full
+    todo += [rounds.outage] * args.outages + [rounds.doubt] * args.doubts
+    if args.failpoints:
+        names = rounds.failpoints()
+        todo += [lambda scene, name=name: rounds.failpoint(scene, name) for name in names for _ in range(args.failpoints)]
+    random.shuffle(todo)
+    return todo
 
 
 async def run(args, directory):
     scene = Scene(directory, args.devices, args.rate)
     await scene.open()
-    if not await scene.daemon.start():
-        raise Fault("the daemon ended:\n" + scene.daemon.tail())
     try:
+        await scene.daemon.start()
         await scene.register()
         scene.start_load()
-        await round_quiet(scene, args.quiet)
-        for n in range(args.kills):
-            await round_kill(scene)
+        await scene.more(200)
+        for one in plan(args):
+            await one(scene)
+            if scene.book.faults:
+                break  # what comes later only makes it harder to see
         await scene.settle(SETTLE_S)
         status = scene.daemon.stop()
         if status != 0:
@@ -54,6 +55,8 @@ async def run(args, directory):
     finally:
         if not scene.daemon.died():
             scene.daemon.kill()
+        if scene.daemon.disk_mounted:
+            scene.daemon.unmount()
         scene.close()
     return report(scene, args)
 
@@ -61,9 +64,16 @@ async def run(args, directory):
 def report(scene, args):
     book = scene.book
     book.judge()
+    missing = sorted(name for name, hit in scene.reached.items() if not hit)
+    if missing and args.reach:
+        book.faults.append((None, "failpoints that were not reached: " + " ".join(missing)))
     for u, what in book.faults[:args.show]:
         print(book.history(u, what, scene.daemon.log_lines) if u else what)
     print(book.summary())
+    if scene.reached:
+        print("failpoints: %d of %d reached%s" % (sum(scene.reached.values()), len(scene.reached), missing and ", not " + " ".join(missing) or ""))
+    for text in scene.skipped:
+        print("skipped: " + text)
     return 1 if book.faults else 0
 
 
@@ -71,8 +81,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--devices", type=int, default=24)
     parser.add_argument("--rate", type=int, default=200, help="units a second")
-    parser.add_argument("--quiet", type=float, default=3, help="seconds of load before the first round")
     parser.add_argument("--kills", type=int, default=0, help="rounds of kill -9")
+    parser.add_argument("--failpoints", type=int, default=0, help="rounds of each failpoint")
+    parser.add_argument("--cuts", type=int, default=0, help="power cuts")
+    parser.add_argument("--full", type=int, default=0, help="rounds of a full disk")
+    parser.add_argument("--outages", type=int, default=0, help="rounds in which all servers are gone")
+    parser.add_argument("--doubts", type=int, default=0, help="rounds in which servers forget what they have not answered")
+    parser.add_argument("--reach", action="store_true", help="a failpoint that is not reached is a fault")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--show", type=int, default=5, help="faults whose history is printed")
     parser.add_argument("--keep", type=pathlib.Path, help="directory that is kept; otherwise one is made, and kept after a fault")

@@ -32,7 +32,7 @@ class Leg:
     # -- sending --------------------------------------------------------------------------------------------------------
 
     def confirm(self, msg, done):
-        """msg has its id; done(what, msg): "ack", "answer", "rst" or "timeout", once."""
+        """msg has its id; done(what, msg): "ack", "answer", "rst", "timeout" or "away", once."""
         self._queue(msg, done)
 
     def follow(self, msg, done=lambda: None):
@@ -80,6 +80,16 @@ class Leg:
         tx = self.flight.get(mid)
         if tx:
             self._end(tx, "ack", None)
+
+    def give_up(self):
+        """More time has passed than any message is repeated for."""
+        for tx in list(self.flight.values()):
+            tx.handle.cancel()
+        given_up = [tx for tx in (*self.flight.values(), *self.queue) if tx.con]
+        self.flight.clear()
+        self.queue.clear()
+        for tx in given_up:
+            tx.done("away", None)
 
     # -- receiving --------------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class Scene:
         self.servers, self.devices, self.sockets = [], [], []
         self.scef = Scef(self.book, loop_host())
         self.loading, self.task, self.made = False, None, 0
+        self.reached, self.skipped = {}, []  # failpoints; rounds that cannot be done here
 
     async def open(self):
         await self.scef.open()
@@ -105,17 +106,33 @@ class Scene:
         await self.until(lambda: all(len(d.relations) == RELATIONS for d in self.devices) and not self.book.open, START_S,
                          lambda: "open are %s" % list(self.book.open)[:10])
 
+    def pass_time(self, seconds):
+        """More than any message is repeated for, for everybody."""
+        self.daemon.forward(seconds)
+        for d in self.devices:
+            d.leg.give_up()
+        for user in self.scef.users.values():
+            user.give_up()
+        for s in self.servers:
+            for contact in s.contacts.values():
+                contact.leg.give_up()
+
     # -- load -------------------------------------------------------------------------------------------------------------
 
-    def start_load(self):
+    def start_load(self, moody=True):
         self.loading = True
-        for s in self.servers:
+        for s in self.servers if moody else ():
             s.be_moody()
         if self.task is None:
             self.task = asyncio.get_running_loop().create_task(self._load())
 
     def stop_load(self):
         self.loading = False
+
+    async def more(self, units):
+        """Until so many more units are under way."""
+        goal = self.made + units
+        await self.until(lambda: self.made >= goal, 60, lambda: "the load has come to a stand at %d of %d" % (self.made, goal))
 
     async def _load(self):
         loop, kinds, shares = asyncio.get_running_loop(), list(MIX), list(MIX.values())
@@ -147,6 +164,21 @@ class Scene:
         self.stop_load()
         for s in self.servers:
             s.be_well()
+        await self.drain(seconds)
+
+    async def quiet(self):
+        """Until nothing new has come to any end for a second."""
+        loop = asyncio.get_running_loop()
+        since, events = loop.time(), -1
+
+        def still():
+            nonlocal since, events
+            if events != self.book.happened:
+                since, events = loop.time(), self.book.happened
+            return loop.time() - since > 1
+        await self.until(still, 60, lambda: "a moment without anything new")
+
+    async def drain(self, seconds):
         since = self.clock.now()
         try:
             await self.until(lambda: not self.book.waiting(since), seconds, lambda: "")

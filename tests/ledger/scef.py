@@ -31,6 +31,7 @@ class User:
 
     def __init__(self, scef, device, external_id, buffer):
         self.scef, self.device, self.external_id, self.buffer = scef, device, external_id, buffer
+        self.kept = collections.deque()  # deliveries that have to wait, in order
         self.queue, self.wake, self.conn = collections.deque(), asyncio.Event(), None
         self.task = asyncio.get_running_loop().create_task(self._run())
 
@@ -44,6 +45,10 @@ class User:
         self.queue.append((data, body, unit, is_answer))
         self.wake.set()
 
+    def give_up(self):
+        """What could not be posted for so long is forgotten."""
+        self.queue.clear()
+
     def tell_status(self, delivery, status):
         self._enqueue({"niddDownlinkDataTransfer": delivery, "deliveryStatus": status})
 
@@ -53,13 +58,15 @@ class User:
             if not self.queue:
                 self.wake.clear()
                 continue
-            data, body, unit, is_answer = self.queue[0]
+            item = data, body, unit, is_answer = self.queue[0]
             status = await self._post(body, unit)
             if status is None or status >= 500 or status == 429:
                 self.scef.book.counts["posts again over T8"] += 1
+                self.scef.refusals += status is not None
                 await asyncio.sleep(random.uniform(0.02, 0.1))  # the retry of the peer, not a way to wait for anything
                 continue
-            self.queue.popleft()
+            if self.queue and self.queue[0] is item:
+                self.queue.popleft()
             if status == 204 and unit:
                 (self.scef.book.accept_reply if is_answer else self.scef.book.accept)(unit, "204")
             elif status != 204 and data is not None:
@@ -100,7 +107,7 @@ class Scef:
         self.book, self.host, self.port, self.scs = book, host, port, scs
         self.root = "http://%s:%d" % (host, port)
         self.users, self.configs, self.pending, self.next_id = {}, {}, {}, 1
-        self.server = None
+        self.server, self.refusals = None, 0  # refusals: answers like 503
 
     async def open(self):
         self.server = await asyncio.start_server(self._serve, self.host, self.port, backlog=256)
@@ -180,15 +187,24 @@ class Scef:
 
     def _deliver(self, config, body):
         user, data = self.users[config["externalId"]], base64.b64decode(body["data"])
-        if user.buffer and random.random() < KEPT_SHARE:
+        if user.buffer and (user.kept or random.random() < KEPT_SHARE):
             link = "%s/downlink-data-deliveries/%d" % (config["self"], self._id())
             self.pending[link] = dict(body, self=link, deliveryStatus="BUFFERING")
-            later(random.uniform(0.05, 0.6), self._hand_over, user, link, data)
+            user.kept.append((link, data))
+            if len(user.kept) == 1:
+                self._soon(user)
             return 201, self.pending[link], link
         user.device.leg.receive(data)
         return 200, {"externalId": config["externalId"], "data": body["data"], "deliveryStatus": "SUCCESS"}, None
 
-    def _hand_over(self, user, link, data):
+    def _soon(self, user):
+        later(random.uniform(0.05, 0.6), self._hand_over, user)
+
+    def _hand_over(self, user):
+        """The oldest that is kept for the user, if it was not taken back."""
+        link, data = user.kept.popleft()
         if self.pending.pop(link, None) is not None:
             user.device.leg.receive(data)
             user.tell_status(link, "SUCCESS")
+        if user.kept:
+            self._soon(user)

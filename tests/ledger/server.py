@@ -56,8 +56,9 @@ class Contact:
 
     def _asked_done(self, u, m, what, answer):
         book = self.server.book
-        if what == "timeout":
-            self.asked.pop(m.token, None)
+        if what in ("timeout", "away"):
+            if what == "timeout":
+                self.asked.pop(m.token, None)
             book.give_up(u)
             return
         book.accept(u, what)
@@ -162,7 +163,9 @@ class Server(asyncio.DatagramProtocol):
 
     def be_moody(self):
         """From now on it behaves as its temper has it."""
-        self.temper = self.name
+        if self._mood:
+            self._mood.cancel()
+        self.temper, self.hears, self.heard = self.name, True, True
         if self.temper == "deaf":
             self._turn()
 
@@ -179,6 +182,11 @@ class Server(asyncio.DatagramProtocol):
         if self._mood:
             self._mood.cancel()
         self.temper, self.hears, self.heard = "quick", True, True
+
+    def be_mute(self):
+        """It does everything, and nobody hears of it."""
+        self.be_well()
+        self.heard = False
 
     def _turn(self):
         well = self.hears and self.heard

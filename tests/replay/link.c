@@ -10,6 +10,7 @@
 
 #define SENT_KEPT 64
 #define RESULTS_MAX 64
+#define KEYS_KEPT 256
 
 static const char *const verdict_words[] = { "taken", "unknown", "malformed", "overload" };
 
@@ -29,6 +30,13 @@ struct link_dev {
 	int64_t latency_s;    /* of the latest */
 	enum link_class klass;
 };
+
+/* What was sent with a key, which outlives a crash; the latest is before keys_at. */
+static struct {
+	uint64_t key;
+	uint16_t mid;
+} keys[KEYS_KEPT];
+static unsigned keys_at;
 
 struct pending_up { /* a unit without a verdict */
 	struct link_up up;
@@ -100,6 +108,11 @@ static void remember(struct link_dev *d, const struct link_down *how, const uint
 	memmove(&d->sent[1], &d->sent[0], sizeof d->sent - sizeof d->sent[0]);
 	d->sent[0].mid = (uint16_t)(data[2] << 8 | data[3]);
 	d->sent[0].id = how->id;
+	if (how->key) {
+		keys[keys_at].key = how->key;
+		keys[keys_at].mid = d->sent[0].mid;
+		keys_at = (keys_at + 1) % KEYS_KEPT;
+	}
 	if (how->deadline_ms)
 		d->deadline_ms = how->deadline_ms;
 	d->latency_s = how->maximum_latency_s;
@@ -131,9 +144,25 @@ static void op_cancel(struct link_dev *d, uint32_t id)
 	fail("cancel of a unit that was never sent");
 }
 
-static const struct link_ops ops = {
-	.name = "replay", .attach = op_attach, .detach = op_detach, .send = op_send, .cancel = op_cancel
-};
+/* What a network keeps over a restart is known by the key that it was sent with; of others it knows nothing. */
+static void op_cancel_key(struct link_dev *d, uint64_t key)
+{
+	for (unsigned i = 1; i <= KEYS_KEPT; i++) {
+		unsigned at = (keys_at + KEYS_KEPT - i) % KEYS_KEPT;
+
+		if (keys[at].key == key) {
+			output_add(NULL, 0, "cancel %s mid=%u", d->name, keys[at].mid);
+			return;
+		}
+	}
+}
+
+static const struct link_ops ops = { .name = "replay",
+				     .attach = op_attach,
+				     .detach = op_detach,
+				     .send = op_send,
+				     .cancel = op_cancel,
+				     .cancel_key = op_cancel_key };
 
 struct fake_link *fake_link_open(const char *name)
 {

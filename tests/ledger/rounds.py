@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rounds.py - what is done to the daemon while units go through it. Each round begins and ends with a daemon that runs."""
+import asyncio
+import random
+import re
+
+from bed import REPO
+from book import LIFETIME_S
+
+AWAY_S = LIFETIME_S + 13  # longer than any window in which messages are remembered
+FAILPOINT_S = 5
+SMALL_DISK = 96 << 20
+DRAIN_S = 60
+
+
+async def moment(most=1.2):
+    """A random one."""
+    await asyncio.sleep(random.uniform(0.02, most))
+
+
+async def killed(scene):
+    """kill -9; now and then a second time while it starts."""
+    await moment()
+    scene.daemon.kill()
+    if random.random() < 0.2:
+        scene.daemon.spawn()
+        await moment(0.08)
+        scene.daemon.kill()
+    await scene.daemon.start()
+
+
+def failpoints():
+    """The names in the source."""
+    names = set()
+    for path in (REPO / "src").rglob("*.c"):
+        names |= set(re.findall(r'store_failpoint\("([^"]+)"\)', path.read_text()))
+    return sorted(names)
+
+
+async def failpoint(scene, name):
+    """It ends itself at a named place: after some passes, else at the first one, else after the time in which things are remembered."""
+    for passes, away in ((random.choice((1, 2, 5, 20)), 0), (1, 0), (1, AWAY_S)):
+        scene.daemon.kill()
+        if away:
+            scene.pass_time(away)
+        scene.daemon.spawn(fail="%s:%d" % (name, passes))
+        hit = not await scene.daemon.ready() or await scene.daemon.ended(FAILPOINT_S)
+        if hit:
+            scene.daemon.gone()
+            scene.reached[name] = True
+            await scene.daemon.start()
+            return
+    scene.reached.setdefault(name, False)
+
+
+async def power_cut(scene):
+    """What was not synced is gone, or there in part."""
+    scene.daemon.kill()
+    power = scene.daemon.power_cut()
+    await scene.daemon.start(trace=power)
+    await moment()
+    scene.daemon.kill()
+    power.cut()
+    await scene.daemon.start()
+
+
+async def disk_full(scene):
+    """The disk fills up, is freed again; the same daemon goes on, or one that was started meanwhile."""
+    scene.daemon.kill()
+    small = scene.daemon.mount_small(SMALL_DISK)
+    await scene.daemon.start()
+    if not small:
+        scene.skipped.append("disk full: no small file system can be mounted here")
+        return
+    await scene.more(100)
+    before = scene.scef.refusals
+    scene.daemon.fill_disk()
+    await scene.until(lambda: scene.scef.refusals > before + 5, 30, lambda: "nothing was refused while the disk is full")
+    if random.random() < 0.5:
+        await killed(scene)
+    scene.daemon.free_disk()
+    taken = scene.book.taken
+    await scene.until(lambda: scene.book.taken > taken + 100, 30, lambda: "nothing is taken although the disk has room again")
+    scene.daemon.kill()
+    scene.daemon.unmount()
+    await scene.daemon.start()
+
+
+async def outage(scene):
+    """All servers are gone for a while, the daemon is killed meanwhile."""
+    for s in scene.servers:
+        s.close()
+    await scene.more(150)
+    await killed(scene)
+    await scene.more(150)
+    for s in scene.servers:
+        await s.open()
+        s.be_moody()
+
+
+async def doubt(scene):
+    """Servers hear, and cannot be heard, until they have forgotten: what was unanswered is sent once more, and counted."""
+    await scene.settle(DRAIN_S)
+    for s in scene.servers:
+        s.be_mute()
+    scene.start_load(moody=False)
+    await scene.more(100)
+    scene.stop_load()
+    await scene.quiet()
+    before, counted = scene.book.doubts, await scene.daemon.metrics()
+    counted = counted.get("niddgw_in_doubt_total", 0)
+    if random.random() < 0.5:
+        scene.daemon.kill()
+        scene.pass_time(AWAY_S)
+        await scene.daemon.start()
+        counted = 0
+    else:
+        scene.pass_time(AWAY_S)
+    await scene.settle(DRAIN_S)
+    counted = (await scene.daemon.metrics()).get("niddgw_in_doubt_total", 0) - counted
+    seen = scene.book.doubts - before
+    if counted != seen:
+        scene.book.faults.append((None, "the daemon counts %d messages in doubt, the servers %d" % (counted, seen)))
+    scene.start_load()
