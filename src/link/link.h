@@ -48,6 +48,7 @@ struct link_up {
 	void (*verdict)(struct link_up *up, enum link_verdict v); /* set by the link, called once */
 	uint64_t arrival_ms;   /* clock_now_ms() */
 	int16_t port_ue, port_scef; /* RDS ports; -1: none */
+	struct link_up *next;  /* the session's, until the verdict */
 };
 static inline void link_verdict(struct link_up *up, enum link_verdict v)
 {

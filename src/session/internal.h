@@ -44,7 +44,8 @@
 struct kept {
 	struct store_wait wait;
 	uint64_t id;        /* of the entry; 0: none */
-	struct link_up *up; /* the unit's verdict waits for the disk; NULL: none does */
+	struct link_up *up; /* the unit's verdict waits for the disk, and those of its repetitions; NULL: none does */
+	uint8_t shared;     /* so many repetitions */
 	bool waiting;       /* wait is with the store */
 	bool saving;        /* for the state of the device */
 	uint64_t left_ms;   /* of what goes north: possibly sent since then, as the journal has it; 0: certainly not */
@@ -293,7 +294,8 @@ void keep_up_again(struct exchange *x); /* the same for what is on disk since th
 void keep_note_again(struct note *n);
 void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len); /* over; data: what duplicates get */
 void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoever waits is told to try later */
-bool kept_is_pending(const struct device *d, const uint8_t *data, size_t len); /* a repetition of what has no verdict yet */
+/* A repetition of what has no verdict yet: taken, it gets the same. false: it is none. */
+bool kept_share(const struct device *d, struct link_up *up, const uint8_t *data, size_t len);
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
 
 /* ---- resume.c ---- */

@@ -16,6 +16,7 @@
 
 #define RECORD_MAX (MESSAGE_MAX + 1024)
 #define LEFT_SLACK_MS 2000    /* a mark is good for a message that leaves this much later */
+#define SHARED_MAX 16         /* repetitions that wait with the first one */
 #define RETRY_MS 1000         /* until the disk is asked again */
 #define KEEP_WINDOW_MS 247000 /* EXCHANGE_LIFETIME of servers */
 
@@ -32,25 +33,50 @@ struct link_up *take_up(struct sessions *s)
 	return up;
 }
 
-/* Whether the verdict of the message with this id waits for the disk. */
-static bool is_pending(const struct device *d, uint16_t mid)
+/* The message with this id whose verdict waits for the disk, and its token. */
+static struct kept *pending_with(const struct device *d, uint16_t mid, const uint8_t **token, size_t *token_len)
 {
-	for (const struct exchange *x = d->up; x; x = x->next)
-		if (x->ask_mid == mid && x->kept.up)
-			return true;
-	for (const struct exchange *x = d->down; x; x = x->next)
-		if (x->reply && x->reply->mid == mid && x->kept.up)
-			return true;
+	for (struct exchange *x = d->up; x; x = x->next)
+		if (x->ask_mid == mid && x->kept.up) {
+			*token = x->ask;
+			*token_len = x->ask_len;
+			return &x->kept;
+		}
+	for (struct exchange *x = d->down; x; x = x->next)
+		if (x->reply && x->reply->mid == mid && x->kept.up) {
+			*token = x->out;
+			*token_len = x->out_len;
+			return &x->kept;
+		}
 	for (const struct assoc *a = d->assocs; a; a = a->next)
-		for (const struct note *n = a->notes; n; n = n->next)
-			if (n->ask_mid == mid && n->kept.up)
-				return true;
-	return false;
+		for (struct note *n = a->notes; n; n = n->next)
+			if (n->ask_mid == mid && n->kept.up) {
+				*token = n->ask;
+				*token_len = n->ask_len;
+				return &n->kept;
+			}
+	return NULL;
 }
 
-bool kept_is_pending(const struct device *d, const uint8_t *data, size_t len)
+bool kept_share(const struct device *d, struct link_up *up, const uint8_t *data, size_t len)
 {
-	return d->keeping && len >= 4 && data[1] && is_pending(d, (uint16_t)(data[2] << 8 | data[3]));
+	struct kept *k = NULL;
+	const uint8_t *token;
+	size_t n;
+
+	if (d->keeping && len >= 4 && data[1])
+		k = pending_with(d, (uint16_t)(data[2] << 8 | data[3]), &token, &n);
+	if (!k)
+		return false;
+	/* With another token it is another message, of a device that began anew: it has to come again. */
+	if (k->shared >= SHARED_MAX || (data[0] & 15u) != n || len < 4 + n || memcmp(data + 4, token, n) != 0) {
+		link_verdict(up, LINK_OVERLOAD);
+		return true;
+	}
+	k->shared++;
+	up->next = k->up->next;
+	k->up->next = up;
+	return true;
 }
 
 /* ---- writing ---- */
@@ -121,11 +147,14 @@ static void end_saving(struct device *d, struct kept *k)
 
 static void give_verdict(struct kept *k, enum link_verdict v)
 {
-	struct link_up *up = k->up;
+	struct link_up *up = k->up, *next;
 
 	k->up = NULL;
-	if (up)
+	k->shared = 0;
+	for (; up; up = next) {
+		next = up->next;
 		link_verdict(up, v);
+	}
 }
 
 void kept_drop(struct device *d, struct kept *k)

@@ -332,8 +332,7 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		link_count(l, LINK_RES_DROPPED);
 		return;
 	}
-	if (kept_is_pending(d, data, len)) { /* it can be said no more of it than of the first one */
-		link_verdict(up, LINK_OVERLOAD);
+	if (kept_share(d, up, data, len)) {
 		link_count(l, LINK_RES_DUPLICATE);
 		return;
 	}

@@ -177,7 +177,9 @@ static void give(struct t8_up *u, struct t8_dev *d, const struct t8_note *n)
 	struct t8_watch w = { d, l->watch };
 
 	heard(d);
-	u->up = (struct link_up){ on_verdict, clock_now_ms(), n->port_ue, n->port_scef };
+	u->up = (struct link_up){
+		.verdict = on_verdict, .arrival_ms = clock_now_ms(), .port_ue = n->port_ue, .port_scef = n->port_scef
+	};
 	l->watch = &w;
 	learn_configuration(d, n);
 	if (w.d && !t8_dev_usable(d))

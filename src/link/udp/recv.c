@@ -61,7 +61,9 @@ static struct udp_up *take_up(struct udp_link *l)
 		return NULL;
 	l->ups_out++;
 	u->link = l;
-	u->up = (struct link_up){ on_verdict, clock_now_ms(), -1, -1 };
+	u->up = (struct link_up){
+		.verdict = on_verdict, .arrival_ms = clock_now_ms(), .port_ue = -1, .port_scef = -1
+	};
 	return u;
 }
 

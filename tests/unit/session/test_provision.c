@@ -886,7 +886,7 @@ static void hear(unsigned i, struct device *d)
 {
 	static const uint8_t ping[] = { 0x40, 0, 0, 7 };
 
-	heard[i] = (struct heard){ { on_verdict, w.now_ms, -1, -1 }, -1 };
+	heard[i] = (struct heard){ { .verdict = on_verdict, .arrival_ms = w.now_ms, .port_ue = -1, .port_scef = -1 }, -1 };
 	session_link_events.uplink(w.s, &heard[i].up, d, ping, sizeof ping);
 }
 
