@@ -163,7 +163,11 @@ def test_sixty_four_requests_of_a_device_at_once_and_no_more(gateway, udp_peer):
     p = pair(gateway, udp_peer, profile={"quota_units_per_min": 10000000}, server_keys={"nstart": 64})
     for i in range(70):
         p.dev.send(Msg.request("GET", "/x/%d" % i, token=b"%d" % i, mid=i))
-    asked = [p.srv.recv() for _ in range(64)]
+    asked = []
+    while len(asked) < 64:  # a slow disk may give the gateway time to repeat itself
+        m = p.srv.recv()
+        if m.mid not in [known.mid for known in asked]:
+            asked.append(m)
     assert [m.path() for m in asked] == ["/x/%d" % i for i in range(64)]
     for i in range(64, 70):
         told = p.dev.recv()
