@@ -63,7 +63,7 @@ CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim
 TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 
-.PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop bench demo install tidy tidy-need format defaults clean FORCE
+.PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop endure bench demo install tidy tidy-need format defaults clean FORCE
 .DELETE_ON_ERROR:
 
 # One short line per file; V=1 shows the commands.
@@ -180,6 +180,11 @@ fuzz: deps
 interop: deps
 	+@$(MAKE) --no-print-directory $(JOBS) all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/interop.sh
+
+# Every unit exactly once: random kills, each step of the journal, power cuts, full disks, servers that are gone or forget.
+endure: deps
+	+@$(MAKE) --no-print-directory $(JOBS) all
+	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/ledger/ledger.py --kills 200 --failpoints 1 --cuts 20 --full 2 --outages 3 --doubts 3 --reach $(ENDURE_ARGS)
 
 bench:
 	@tests/tools/deps.sh install bench
