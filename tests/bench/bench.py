@@ -6,6 +6,7 @@ Absolute figures do not travel between machines, so every target is a ratio: to 
 the daemon itself with fewer devices. The daemon under test has the first core, its ends have the second one. Prints a
 table, then one JSON object (also to BUILD/bench.json); exits 1 when a target is missed.
 
+What passes units on without a journal is held against baselines that have none either; what the journal adds is a section of its own.
 The prototypes that the design was measured with are more baselines where their sources are at hand (NIDDGW_SHARED, or
 ../shared beside the tree); else the summary says that they were left out.
 """
@@ -24,6 +25,7 @@ import time
 import store
 from common import DUT, ENDS, ROOT, Bed, Report, background_load, certificate, free_ports, head, lost_of, median_of, rss_kib, t8_run, wait_listening
 
+BARE = "journal = false;"
 LIFETIME_S = 262  # EXCHANGE_LIFETIME of both legs with ack_timeout_s = 1 south, and a little
 
 
@@ -39,11 +41,11 @@ def pingpong(bed, report):
 
 
 def udp(bed, report):
-    head("link udp to UDP north, window 64, beside the datagram copier")
+    head("link udp to UDP north, window 64, no journal, beside the datagram copier")
     for n in (256, 1000, 10000):
         words = ["--endpoints", n, "--window", 64, "--seconds", bed.options.seconds]
         copies, trips = [], []
-        with bed.udp_daemon(n) as p:
+        with bed.udp_daemon(n, link_keys=BARE) as p:
             for _ in range(bed.options.repeat):
                 copies += bed.load("copy", *words, "--dut-cpu", DUT)
                 trips += bed.load("udp", *words, *p.words)
@@ -74,9 +76,9 @@ def unanswered(bed, report):
 def t8(bed, report, rtt):
     cpu = {}
     for name, tls in (("plain", None), ("TLS", certificate(bed))):
-        head(f"T8 over HTTP/1.1, {name}: POST -> CoAP -> answer -> POST")
+        head(f"T8 over HTTP/1.1, {name}, no journal: POST -> CoAP -> answer -> POST")
         for devices in (64, 10000):
-            runs = [t8_run(bed, devices, tls) for _ in range(bed.options.repeat)]
+            runs = [t8_run(bed, devices, tls, BARE) for _ in range(bed.options.repeat)]
             full, offered = [r[0] for r in runs], [r[1] for r in runs]
             cpu[name, devices] = median_of(full, "cpu_us_per_trip")
             p50, p99 = median_of(offered, "p50_us"), median_of(offered, "p99_us")

@@ -6,10 +6,8 @@ from the start of the process to READY=1, with nothing stored, with device recor
 tell what each costs. Its baseline is the bare reading of the same table by SQLite into an array and an index.
 """
 import contextlib
-import json
 import pathlib
 import shutil
-import subprocess
 import time
 
 from common import free_ports, head, lost_of, median_of, t8_run
