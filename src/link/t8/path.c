@@ -202,7 +202,7 @@ int t8_msisdn(char *out, size_t size, const char *text)
 		out[n++] = *text;
 	}
 	out[n] = '\0';
-	return n < 5 ? -EBADMSG : 0;
+	return n ? 0 : -EBADMSG;
 }
 
 bool t8_external_id_is_sound(const char *text)
