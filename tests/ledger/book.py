@@ -240,6 +240,8 @@ class Book:
         elif not u.con:
             if not u.seen:
                 self._missing_non(u)
+        elif u.final is None and u.gave_up and u.seen:
+            self.counts["delivered, the device was gone"] += 1  # it would have got the answer by asking again
         elif u.final is None:
             self.fault(u, "LOST: accepted, then neither delivered nor an error" if not u.seen else "accepted and delivered, never answered")
 

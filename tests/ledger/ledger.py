@@ -36,13 +36,17 @@ def plan(args):
 
 async def run(args, directory):
     scene = Scene(directory, args.devices, args.rate)
+    scene.hasty = args.hasty
     await scene.open()
     try:
         await scene.daemon.start()
         await scene.register()
         scene.start_load()
         await scene.more(200)
-        for one in plan(args):
+        todo = plan(args)
+        for n, one in enumerate(todo):
+            if n and n % 25 == 0:
+                print("%d of %d rounds, %d units" % (n, len(todo), len(scene.book.units)), flush=True)
             await one(scene)
             if scene.book.faults:
                 break  # what comes later only makes it harder to see
@@ -87,6 +91,7 @@ def main():
     parser.add_argument("--full", type=int, default=0, help="rounds of a full disk")
     parser.add_argument("--outages", type=int, default=0, help="rounds in which all servers are gone")
     parser.add_argument("--doubts", type=int, default=0, help="rounds in which servers forget what they have not answered")
+    parser.add_argument("--hasty", action="store_true", help="a failpoint that is not reached at once is not waited for")
     parser.add_argument("--reach", action="store_true", help="a failpoint that is not reached is a fault")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--show", type=int, default=5, help="faults whose history is printed")

@@ -8,7 +8,8 @@ from bed import REPO
 from book import LIFETIME_S
 
 AWAY_S = LIFETIME_S + 13  # longer than any window in which messages are remembered
-FAILPOINT_S = 5
+FAILPOINT_S, HASTY_S = 5, 1
+SEGMENTS = 66  # of the journal: from 64 on the oldest is cleaned
 SMALL_DISK = 96 << 20
 DRAIN_S = 60
 
@@ -18,9 +19,9 @@ async def moment(most=1.2):
     await asyncio.sleep(random.uniform(0.02, most))
 
 
-async def killed(scene):
+async def killed(scene, most=1.2):
     """kill -9; now and then a second time while it starts."""
-    await moment()
+    await moment(most)
     scene.daemon.kill()
     if random.random() < 0.2:
         scene.daemon.spawn()
@@ -38,18 +39,22 @@ def failpoints():
 
 
 async def failpoint(scene, name):
-    """It ends itself at a named place: after some passes, else at the first one, else after the time in which things are remembered."""
-    for passes, away in ((random.choice((1, 2, 5, 20)), 0), (1, 0), (1, AWAY_S)):
+    """It ends itself at a named place: after some passes, else at the first; some are reached only when old units have been
+    forgotten, or when there are many segments. scene.hasty: only what is reached at once."""
+    for passes, away, starts in ((random.choice((1, 2, 5, 20)), 0, 0), (1, 0, 0), (1, AWAY_S, 0), (1, 0, SEGMENTS)):
+        for _ in range(starts):
+            await killed(scene, 0.05)
         scene.daemon.kill()
         if away:
-            scene.pass_time(away)
-        scene.daemon.spawn(fail="%s:%d" % (name, passes))
-        hit = not await scene.daemon.ready() or await scene.daemon.ended(FAILPOINT_S)
-        if hit:
+            await scene.pass_time(away)
+        scene.daemon.spawn(fail="%s:%d" % (name, 1 if scene.hasty else passes))
+        if not await scene.daemon.ready() or await scene.daemon.ended(HASTY_S if scene.hasty else FAILPOINT_S):
             scene.daemon.gone()
             scene.reached[name] = True
             await scene.daemon.start()
             return
+        if scene.hasty:
+            break
     scene.reached.setdefault(name, False)
 
 
@@ -111,11 +116,11 @@ async def doubt(scene):
     counted = counted.get("niddgw_in_doubt_total", 0)
     if random.random() < 0.5:
         scene.daemon.kill()
-        scene.pass_time(AWAY_S)
+        await scene.pass_time(AWAY_S)
         await scene.daemon.start()
         counted = 0
     else:
-        scene.pass_time(AWAY_S)
+        await scene.pass_time(AWAY_S)
     await scene.settle(DRAIN_S)
     counted = (await scene.daemon.metrics()).get("niddgw_in_doubt_total", 0) - counted
     seen = scene.book.doubts - before

@@ -190,7 +190,7 @@ class Scef:
         if user.buffer and (user.kept or random.random() < KEPT_SHARE):
             link = "%s/downlink-data-deliveries/%d" % (config["self"], self._id())
             self.pending[link] = dict(body, self=link, deliveryStatus="BUFFERING")
-            user.kept.append((link, data))
+            user.kept.append((link, data, self.book.clock.now() + body.get("maximumLatency", 0)))
             if len(user.kept) == 1:
                 self._soon(user)
             return 201, self.pending[link], link
@@ -202,8 +202,11 @@ class Scef:
 
     def _hand_over(self, user):
         """The oldest that is kept for the user, if it was not taken back."""
-        link, data = user.kept.popleft()
-        if self.pending.pop(link, None) is not None:
+        link, data, until = user.kept.popleft()
+        wanted = self.pending.pop(link, None) is not None
+        if wanted and until < self.book.clock.now():
+            user.tell_status(link, "FAILURE_TEMPORARY")
+        elif wanted:
             user.device.leg.receive(data)
             user.tell_status(link, "SUCCESS")
         if user.kept:
