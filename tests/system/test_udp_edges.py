@@ -161,13 +161,14 @@ def test_octets_of_units_are_counted_once(gateway, udp_peer):
 
 def test_sixty_four_requests_of_a_device_at_once_and_no_more(gateway, udp_peer):
     p = pair(gateway, udp_peer, profile={"quota_units_per_min": 10000000}, server_keys={"nstart": 64})
-    for i in range(70):
-        p.dev.send(Msg.request("GET", "/x/%d" % i, token=b"%d" % i, mid=i))
     asked = []
-    while len(asked) < 64:  # a slow disk may give the gateway time to repeat itself
-        m = p.srv.recv()
-        if m.mid not in [known.mid for known in asked]:
-            asked.append(m)
+    for first, last in ((0, 40), (40, 70)):  # one device may have 48 units on their way into the journal at once
+        for i in range(first, last):
+            p.dev.send(Msg.request("GET", "/x/%d" % i, token=b"%d" % i, mid=i))
+        while len(asked) < min(last, 64):  # a slow disk may give the gateway time to repeat itself
+            m = p.srv.recv()
+            if m.mid not in [known.mid for known in asked]:
+                asked.append(m)
     assert [m.path() for m in asked] == ["/x/%d" % i for i in range(64)]
     for i in range(64, 70):
         told = p.dev.recv()
