@@ -17,6 +17,7 @@ import time
 
 LIFETIME_S = 247  # EXCHANGE_LIFETIME with the defaults of RFC 7252 4.8.2: how long servers and devices remember messages
 MARGIN_S = 0.5    # two ends of one moment
+PATIENCE_S = 15   # of the servers
 
 ASKS_UP, NOTES, ASKS_DOWN = "RSUP", "NM", "rweo"
 NAMES = {"R": "Register", "S": "Send, CON", "U": "Update, CON", "P": "POST, NON", "N": "notification, CON", "M": "notification, NON",
@@ -60,7 +61,9 @@ class Unit:
     def settled(self):
         if self.kind in ASKS_DOWN:
             return self.final is not None or self.gave_up
-        if self.kind in NOTES or self.kind == "P":
+        if self.kind == "N":
+            return bool(self.seen) and (self.accepted is not None or self.gave_up) or self.gave_up and self.accepted is None
+        if not self.con:
             return bool(self.seen) or self.told_error or self.accepted is None or self.missed and not self.con
         return self.final is not None or self.gave_up
 
@@ -85,7 +88,8 @@ class Book:
     def new(self, kind, dev, con, relation=None):
         number = next(self._next)
         u = Unit("%s.%s.%d" % (kind, dev, number), kind, dev, con, number, relation)
-        self.units[u.id] = self.open[u.id] = u
+        self.units[u.id] = u
+        self._look(u)
         return u
 
     def find(self, ident):
@@ -183,7 +187,7 @@ class Book:
 
     def waiting(self, since):
         """Units that may still come to an end; a NON that is missing so long after the load has ended does not."""
-        late = self.clock.now() - since > 45
+        late = self.clock.now() - since > 30
         return [u for u in self.open.values() if u.con or not late]
 
     # -- the daemon's lives -----------------------------------------------------------------------------------------------
@@ -250,7 +254,8 @@ class Book:
             self.fault(u, "the server has %s, and it was %d times at the device" % (u.final[1], len(u.seen)))
         elif u.told_error:
             self.counts["error to a server: " + u.final[1]] += 1
-            if u.reply_accepted and u.reply_accepted + MARGIN_S < u.final[0]:
+            late = u.events[0][0] + PATIENCE_S - MARGIN_S  # from here on the error may be on its way already
+            if u.reply_accepted and u.reply_accepted < late and u.reply_accepted + MARGIN_S < u.final[0]:
                 self.fault(u, "LOST: the device's answer was accepted, then the server was told an error")
         elif u.final is None and u.accepted is not None:
             self.fault(u, "LOST: acknowledged to the server, never answered")

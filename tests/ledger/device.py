@@ -176,3 +176,4 @@ class Device:
             self.book.accept_reply(u, "ACK")
         else:
             self.book.note(u, "the device's answer ended in: " + what)
+            u.reply_accepted = None  # it is told that nobody wants it

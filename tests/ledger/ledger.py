@@ -54,6 +54,7 @@ async def run(args, directory):
         status = scene.daemon.stop()
         if status != 0:
             scene.book.faults.append((None, "the daemon ended with %s" % status))
+        scene.book.judge()
     except Fault as fault:
         scene.book.faults += [(None, str(fault))] + [(u, "is open") for u in list(scene.book.open.values())[:3]]
     finally:
@@ -67,7 +68,6 @@ async def run(args, directory):
 
 def report(scene, args):
     book = scene.book
-    book.judge()
     missing = sorted(name for name, hit in scene.reached.items() if not hit)
     if missing and args.reach:
         book.faults.append((None, "failpoints that were not reached: " + " ".join(missing)))

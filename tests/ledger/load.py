@@ -5,7 +5,7 @@ import random
 import socket
 
 from bed import loop_host
-from book import Book, Clock, Fault
+from book import PATIENCE_S, Book, Clock, Fault
 from daemon import Daemon
 from device import Device
 from scef import Scef
@@ -65,7 +65,7 @@ class Scene:
             "links": [{"name": "op", "type": "t8", "api_root": self.scef.root, "scs_as_id": "gw", "test_notification": False,
                        "callback": {"listen": "%s:8444" % t8, "url": "http://%s:8444/t8" % t8}},
                       {"name": "sgi", "type": "udp", "listen": "%s:20000" % gw}],
-            "servers": [{"name": s.name, "uri": "coap://%s:%d" % (s.host, s.port), "patience_s": 15,
+            "servers": [{"name": s.name, "uri": "coap://%s:%d" % (s.host, s.port), "patience_s": PATIENCE_S,
                          "answer_within_s": 600 if s.name == "quick" else 60}
                         for s in self.servers],
             "profiles": [{"name": "own", "ack_timeout_s": ACK_TIMEOUT_S, "quota_units_per_min": 100000},

@@ -11,6 +11,7 @@ AWAY_S = LIFETIME_S + 13  # longer than any window in which messages are remembe
 FAILPOINT_S, HASTY_S = 5, 1
 SEGMENTS = 66  # of the journal: from 64 on the oldest is cleaned
 SMALL_DISK = 96 << 20
+FILL_S = 120  # a segment that was begun has its room already
 DRAIN_S = 60
 
 
@@ -80,9 +81,9 @@ async def disk_full(scene):
     await scene.more(100)
     before = scene.scef.refusals
     scene.daemon.fill_disk()
-    await scene.until(lambda: scene.scef.refusals > before + 5, 30, lambda: "nothing was refused while the disk is full")
     if random.random() < 0.5:
         await killed(scene)
+    await scene.until(lambda: scene.scef.refusals > before + 5, FILL_S, lambda: "nothing was refused while the disk is full")
     scene.daemon.free_disk()
     taken = scene.book.taken
     await scene.until(lambda: scene.book.taken > taken + 100, 30, lambda: "nothing is taken although the disk has room again")
