@@ -44,7 +44,7 @@ void coap_peer_init(struct coap_peer *p, const struct coap_leg *leg)
 	p->mid_limit = p->next_mid;
 }
 
-#define MID_MARGIN 256 /* left when the next reservation is asked for */
+#define MID_MARGIN 64 /* left when the next reservation is asked for */
 
 uint16_t coap_peer_mid(struct coap_peer *p)
 {

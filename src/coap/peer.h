@@ -104,7 +104,9 @@ _Static_assert(sizeof(struct coap_peer) <= 40, "an idle peer is small");
 void coap_peer_init(struct coap_peer *p, const struct coap_leg *leg);
 void coap_peer_fini(struct coap_peer *p); /* the owner has taken its tx out before */
 uint16_t coap_peer_mid(struct coap_peer *p); /* the next message id; the first is random */
-#define COAP_MIDS_RESERVED 512 /* at once */
+/* Several times what a device uses while a reservation gets to the disk, and so few that the ids come back to where they were only after
+ * hundreds of restarts: the window of duplicates has passed by then. */
+#define COAP_MIDS_RESERVED 128
 /* Ids must not repeat over a restart: the owner stores the limit that this returns well before it is reached. */
 uint16_t coap_peer_reserve(struct coap_peer *p);
 void coap_peer_restore_mid(struct coap_peer *p, uint16_t limit); /* of the life before: ids begin there */
