@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* north.h - associations towards LwM2M servers
  *
- * One association stands for one device at one server: its own local port (UDP), later its own connection. It moves
- * datagrams (or, on stream transports, messages) and reports what happens to the path; no library type is visible.
+ * One association stands for one device at one server: its own local port (UDP, DTLS) or its own connection (TCP, TLS). It
+ * moves messages and reports what happens to the path; no library type is visible.
+ *
+ * Messages are in datagram framing on every transport. A stream has neither types nor message ids, so there they are made and
+ * taken away here, and the message layer above sees a server that loses nothing: what it sends confirmable is acknowledged with
+ * an empty ACK (a request as soon as it is written; a notification or separate response when the server has answered a Ping sent
+ * behind it, RFC 8323 5.4), what the server sends arrives as NON, and empty messages and resets are not sent.
  */
 #ifndef NIDDGW_NORTH_NORTH_H
 #define NIDDGW_NORTH_NORTH_H
@@ -55,9 +60,18 @@ struct north_server; /* one configured server: resolved address, counters */
 struct north_assoc;  /* one association; its inside is its transport's */
 
 enum north_event {
-	NORTH_UP,      /* usable (UDP: address known, socket connected) */
-	NORTH_DOWN,    /* lost; sending gives -ENOTCONN until NORTH_UP */
+	NORTH_UP,      /* usable (UDP: address known, socket connected; DTLS: handshake over; TCP, TLS: the CSM of both sides too) */
+	NORTH_DOWN,    /* lost: what was sent and has no answer may or may not have arrived, and no answer comes on this way any more */
 	NORTH_REFUSED, /* ICMP says nobody listens: a hint, not the end */
+	NORTH_DENIED,  /* the server's certificate or name was refused: what waits fails with 5.02 */
+};
+/* What a handshake uses. Everything is borrowed until the event function that fills it has returned and its caller too. The files are read
+ * when a handshake begins, so a key that was replaced counts from the next one on. */
+struct north_credentials {
+	const char *psk_identity, *psk_key; /* psk_key: path of a secret file, one line of hexadecimal; NULL: the device has none */
+	const char *cert_file, *key_file;   /* PEM; NULL: the server's */
+	const uint8_t *resume;              /* what resumable() gave last, perhaps in a life before */
+	size_t resume_len;                  /* 0: nothing */
 };
 struct north_events {
 	/* A message from the server. data is borrowed for the call. */
@@ -65,6 +79,10 @@ struct north_events {
 	void (*event)(void *arg, enum north_event ev);
 	/* Something was heard from the server on any association after it had been given up by somebody (see north_server_silent). */
 	void (*back)(void *arg, struct north_server *srv);
+	/* For a handshake of DTLS or TLS; out is zeroed. */
+	void (*credentials)(void *arg, struct north_credentials *out);
+	/* What makes the next handshake short: kept by the owner, over a restart too. data is borrowed for the call; len 0: forget it. */
+	void (*resumable)(void *arg, const uint8_t *data, size_t len);
 };
 struct north_env {
 	struct loop *loop;
@@ -95,19 +113,38 @@ struct north_server_status {
 };
 void north_server_status(const struct north_server *s, struct north_server_status *st);
 
+/* A stream (TCP, TLS): nothing is retransmitted on it, and what answers a request comes on the connection that it went out on. */
+bool north_server_is_stream(const struct north_server *s);
+
 /**
- * Open an association.
+ * Open an association. It connects by itself; many at once are paced per server.
  * @param who   name of the device, for port choice and logs; borrowed for the call
- * @param port  local port to use, 0: choose (unpredictable to others, unique among all associations)
+ * @param port  local port to use (UDP, DTLS), 0: choose (unpredictable to others, unique among all associations)
  * @param arg   of recv and event
  * @return 0 (usable at NORTH_UP, which may have come before this returns: north_assoc_is_up()); -EADDRNOTAVAIL no port left (alarm raised); -EMFILE
  */
 int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg);
-/* 0; -ENOTCONN not up; -EAGAIN socket buffer full: drop it, the message layer repeats; -EMSGSIZE */
+/* The same for the DTLS records of a device that is client of the server itself: datagrams to the server's address and port pass as they
+ * are. events replaces those of north_env. -ENOTSUP: the server is reached by a stream. */
+int north_relay_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, const struct north_events *events, void *arg);
+/* 0; -ENOTCONN not up: one that was lost or closed begins to connect again by this, NORTH_UP follows; -EACCES denied: the server's
+ * certificate or name was refused a moment ago; -EAGAIN buffer full: drop it, the message layer repeats (a stream takes it, and holds no more
+ * than a bound); -EMSGSIZE */
 int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len);
+/* A confirmable message has used up its retransmissions: dead_after of these with nothing heard in between end a DTLS association, NORTH_DOWN
+ * follows, and a new handshake begins. */
+void north_assoc_unanswered(struct north_assoc *a);
 bool north_assoc_is_up(const struct north_assoc *a);
-uint16_t north_assoc_port(const struct north_assoc *a);
+uint16_t north_assoc_port(const struct north_assoc *a); /* 0: a stream, whose port is the kernel's choice */
+/* Octets of the longest message that the server takes now (RFC 8323 5.3.1), in datagram framing, and whether it knows Block1 and Block2. */
+size_t north_assoc_message_max(const struct north_assoc *a);
+bool north_assoc_blockwise(const struct north_assoc *a);
 struct north_server *north_assoc_server(const struct north_assoc *a);
 void north_assoc_close(struct north_assoc *a); /* NULL is fine; no event after this */
+
+/* A server that is the gateway itself: associations are up at once, take no port, and what is sent on them goes to send(), data borrowed
+ * for the call, arg the association's. It has no address and is in no list of servers. */
+typedef void north_local_fn(void *arg, const uint8_t *data, size_t len);
+int north_local_open(struct north_server **out, struct north *n, const struct server_conf *conf, north_local_fn *send);
 
 #endif

@@ -305,4 +305,4 @@ static void on_north_back(void *arg, struct north_server *north)
 			server_back(srv);
 }
 
-const struct north_events session_north_events = { session_north_recv, on_north_event, on_north_back };
+const struct north_events session_north_events = { session_north_recv, on_north_event, on_north_back, NULL, NULL };

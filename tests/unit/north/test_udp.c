@@ -82,7 +82,7 @@ static void on_back(void *arg, struct north_server *srv)
 	f->back++;
 }
 
-static const struct north_events events = { on_recv, on_event, on_back };
+static const struct north_events events = { on_recv, on_event, on_back, NULL, NULL };
 
 /* ---- waiting for something to become true ---- */
 
