@@ -16,6 +16,8 @@
 
 #include "north/parts.h"
 
+enum { ROUNDS = 8 };
+
 void assoc_list_move_all(struct assoc_list *to, struct assoc_list *from)
 {
 	if (assoc_list_empty(from))
@@ -53,6 +55,33 @@ static void warn_of_ephemeral_ports(const struct ports *p)
 	fclose(f);
 }
 
+/* ---- the poll set ---- */
+
+/* Callbacks may close any association, also the one they are called for: it is then taken out of the batch. */
+void north_poll_ready(void *arg, int fd, unsigned what)
+{
+	struct north *n = arg;
+	int ready;
+
+	(void)what;
+	for (int round = 0; round < ROUNDS; round++) {
+		ready = n->batch_n = epoll_wait(fd, n->batch, NORTH_BATCH, 0);
+		for (n->batch_at = 0; n->batch_at < n->batch_n; n->batch_at++) {
+			const struct epoll_event *e = &n->batch[n->batch_at];
+
+			n->current = e->data.ptr;
+			if (n->current)
+				assoc_transport(n->current)->ready(n->current, e->events);
+			n->current = NULL;
+		}
+		n->batch_at = n->batch_n = 0;
+		if (ready < NORTH_BATCH)
+			break; /* what comes in meanwhile wakes the loop again */
+	}
+}
+
+/* ---- open and close ---- */
+
 static int configure(struct north *n, const struct north_conf *conf)
 {
 	uint16_t first, last;
@@ -78,6 +107,7 @@ int north_open(struct north **out, const struct north_conf *conf, const struct n
 		return -ENOMEM;
 	n->env = *env;
 	n->poll = -1;
+	assoc_list_init(&n->ended);
 	n->resolv_conf = "/etc/resolv.conf";
 	n->hosts = "/etc/hosts";
 	err = configure(n, conf);
@@ -90,10 +120,10 @@ int north_open(struct north **out, const struct north_conf *conf, const struct n
 		err = -errno;
 		goto fail;
 	}
-	err = loop_watch(env->loop, &n->watch, n->poll, LOOP_READ, udp_poll_ready, n);
+	err = loop_watch(env->loop, &n->watch, n->poll, LOOP_READ, north_poll_ready, n);
 	if (err)
 		goto fail;
-	n->hook.fn = udp_deliver_refused;
+	n->hook.fn = assoc_deliver;
 	n->hook.arg = n;
 	loop_hook_add(env->loop, &n->hook);
 	*out = n;

@@ -59,6 +59,30 @@ enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32 };
 struct evdns_base;
 struct north_lookup;
 
+/* What an association runs over. */
+enum north_kind { NORTH_UDP, NORTH_RELAY, NORTH_LOCAL, NORTH_KIND_COUNT };
+/* One transport. The functions are called from the loop only; an association that is handed to them is never NULL. */
+struct north_transport {
+	const char *scheme;  /* of the server's URI; NULL: not chosen by one */
+	bool stream;
+	size_t size;         /* of its association, which begins with struct north_assoc */
+	/* Takes what the association needs (port, socket) and begins to connect when the server's address is known. 1: usable at once;
+	 * 0: not yet (it has to connect(), which the caller sees to); negative errno: none of it, nothing is held. */
+	int (*open)(struct north_assoc *a, const char *who, uint16_t port);
+	/* Begins to connect to the server's address of now, from whatever state it is in: for the first time, or since that address
+	 * is another one. 1: usable at once, the caller reports it; 0: on its way, assoc_up() or assoc_end() follows; negative errno:
+	 * tried again in a second. */
+	int (*connect)(struct north_assoc *a);
+	int (*send)(struct north_assoc *a, const uint8_t *data, size_t len); /* as north_assoc_send() */
+	void (*ready)(struct north_assoc *a, uint32_t events);               /* EPOLLIN, .. on a->fd; may close any association */
+	void (*close)(struct north_assoc *a); /* gives back all that it holds, but for the memory of the association */
+	void (*unanswered)(struct north_assoc *a);             /* NULL: means nothing */
+	size_t (*message_max)(const struct north_assoc *a);
+	bool (*blockwise)(const struct north_assoc *a);        /* NULL: it does */
+};
+extern const struct north_transport *const north_transports[NORTH_KIND_COUNT];
+extern const struct north_transport udp_transport, relay_transport, local_transport;
+
 struct north {
 	struct north_env env;     /* what it points to is borrowed */
 	char interface[16];       /* IFNAMSIZ; "": any */
@@ -77,6 +101,7 @@ struct north {
 	struct north_assoc *current; /* whose callbacks run; NULL when it was closed by them */
 	struct north_assoc *refused[NORTH_REFUSED_MAX];
 	unsigned refused_n;
+	struct assoc_list ended;     /* lost or denied, not reported yet */
 	struct log_limit send_limit, foreign_limit;
 	uint8_t buf[65536];       /* one datagram */
 };
@@ -86,6 +111,8 @@ struct north_server {
 	const struct server_conf *conf; /* borrowed */
 	char *name;                     /* owned: the gauge and alarm outlive a configuration */
 	struct server_uri uri;
+	enum north_kind kind;
+	north_local_fn *local;          /* of a server that is the gateway itself */
 	struct addr addr;               /* len 0: not known */
 	bool numeric, silent, lookup_alarm;
 	uint64_t heard_ms;              /* clock_now_ms(); 0: never */
@@ -98,27 +125,56 @@ struct north_server {
 	uint64_t *foreign, *refused, *send_failed; /* metric cells */
 };
 
-struct north_assoc {
-	struct assoc_list node; /* first: of waiting or open */
-	struct north_server *srv;
-	void *arg;
-	int fd; /* -1: no socket yet */
-	uint16_t port;
-	bool up;
-	uint32_t refused_ms; /* low half of the clock at the last refusal reported */
+/* Where an association stands. All but those that are up are -ENOTCONN to a sender. */
+enum assoc_state {
+	ASSOC_WAITING, /* to be connected */
+	ASSOC_BUSY,    /* on its way, or waiting to try again */
+	ASSOC_UP,
+	ASSOC_LOST,    /* ended: the next message to be sent makes it connect again */
+	ASSOC_DENIED,  /* -EACCES to a sender until it tries again by itself */
 };
-_Static_assert(sizeof(struct north_assoc) <= 64, "an idle association is small");
+/* The head of every association, and all of one over UDP. */
+struct north_assoc {
+	struct assoc_list node; /* first: of waiting or open of its server, or of ended */
+	struct north_server *srv;
+	const struct north_events *events; /* borrowed */
+	void *arg;
+	int fd;                 /* -1: no socket yet */
+	uint32_t refused_ms;    /* low half of the clock at the last refusal reported */
+	uint16_t port;          /* 0: none of north.ports */
+	uint8_t kind, state;    /* enum north_kind, enum assoc_state */
+};
+_Static_assert(sizeof(struct north_assoc) <= 56, "an idle association over UDP is small");
 
+static inline const struct north_transport *assoc_transport(const struct north_assoc *a)
+{
+	return north_transports[a->kind];
+}
+
+/* north.c */
+void north_poll_ready(void *arg, int fd, unsigned what); /* works off what is ready in the poll set */
+/* assoc.c */
+void assoc_up(struct north_assoc *a); /* usable: says so to its owner at once; the transport does not touch it afterwards */
+/* Lost or denied (state): its owner is told by the loop's next hook, never from inside a call of its own. */
+void assoc_end(struct north_assoc *a, enum assoc_state state);
+void assoc_want(struct north_assoc *a); /* has to be connected: waits for its turn at its server */
+/* ICMP says that nobody listens: told once in a second, at once (may close any association) or from the hook. */
+void assoc_report_refused(struct north_assoc *a);
+void assoc_refused(struct north_assoc *a);
+void assoc_deliver(void *arg);          /* the hook: reports what was found meanwhile */
 /* socket.c */
 bool udp_address_usable(const struct north *n, const struct addr *to); /* there is a route from our address */
 /* Takes the port (0: chosen for who) and, when the server's address is known, binds a socket to it. */
 int udp_assoc_claim(struct north_assoc *a, const char *who, uint16_t port);
 int udp_assoc_attach(struct north_assoc *a);  /* connects a socket that was bound and puts it into the poll set */
 int udp_assoc_connect(struct north_assoc *a); /* to the server's address of now: opens the socket when there is none */
-void udp_port_release(struct north *n, uint16_t port);
-/* udp.c */
-void udp_poll_ready(void *arg, int fd, unsigned what);
-void udp_deliver_refused(void *arg);
+void udp_assoc_release(struct north_assoc *a); /* socket and port */
+/* udp.c, for all that runs over datagrams */
+int udp_assoc_open(struct north_assoc *a, const char *who, uint16_t port);    /* transport.open */
+int udp_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len);   /* transport.send, of an association whose socket is connected */
+/* One datagram into n->buf, or what ICMP had to say: its length, 0 for none (an empty one too). May close the association: n->current
+ * tells. Foreign ones are counted. */
+size_t udp_assoc_receive(struct north_assoc *a);
 /* lookup.c: ends in server_address_known(), or tries again by itself */
 void server_lookup_start(struct north_server *s); /* one that runs is left to it */
 void server_lookup_cancel(struct north_server *s);

@@ -30,24 +30,24 @@ static void on_connect_timer(struct timer *t, uint64_t now_ms)
 
 	for (int i = 0; i < CONNECT_AT_ONCE && !assoc_list_empty(&s->waiting); i++) {
 		struct north_assoc *a = (struct north_assoc *)s->waiting.next;
-		int err = udp_assoc_connect(a);
+		int up;
 
 		assoc_list_remove(&a->node);
-		if (err) {
+		assoc_list_add(&s->open, &a->node);
+		up = assoc_transport(a)->connect(a);
+		if (up < 0) {
 			uint64_t held;
 
+			assoc_list_remove(&a->node);
 			assoc_list_add(&s->waiting, &a->node);
 			if (log_limit(&s->north->send_limit, now_ms, 10000, &held))
 				log_ev(LOG_WARNING, "north", "assoc.failed", LF_STR("server", s->name),
-				       LF_STR("error", strerror(-err)), LF_UINT("held", held));
+				       LF_STR("error", strerror(-up)), LF_UINT("held", held));
 			timer_set(timers_of(s), t, now_ms + CONNECT_RETRY_MS, on_connect_timer);
 			return;
 		}
-		assoc_list_add(&s->open, &a->node);
-		if (!a->up) {
-			a->up = true;
-			s->north->env.events->event(a->arg, NORTH_UP);
-		}
+		if (up && a->state != ASSOC_UP)
+			assoc_up(a);
 	}
 	if (!assoc_list_empty(&s->waiting))
 		timer_set(timers_of(s), t, now_ms + 1, on_connect_timer);
@@ -55,7 +55,7 @@ static void on_connect_timer(struct timer *t, uint64_t now_ms)
 
 void server_connect_waiting(struct north_server *s)
 {
-	if (!assoc_list_empty(&s->waiting) && !timer_is_set(&s->connect_timer))
+	if (s->addr.len && !assoc_list_empty(&s->waiting) && !timer_is_set(&s->connect_timer))
 		timer_set(timers_of(s), &s->connect_timer, clock_now_ms(), on_connect_timer);
 }
 
@@ -83,6 +83,19 @@ static const char *server_label(const struct north_server *s, char *buf, size_t 
 
 	snprintf(buf, size, "server=\"%s\"", metrics_label(value, sizeof value, s->name));
 	return buf;
+}
+
+static int choose_transport(struct north_server *s, const struct server_conf *conf)
+{
+	int err = server_uri_parse(&s->uri, conf->uri);
+
+	for (int k = 0; !err && k < NORTH_KIND_COUNT; k++) {
+		if (!north_transports[k]->scheme || strcmp(north_transports[k]->scheme, s->uri.scheme) != 0)
+			continue;
+		s->kind = (enum north_kind)k;
+		return 0;
+	}
+	return err ? err : -ENOTSUP;
 }
 
 /* In place of another server's of the same name, from before or after a reload. */
@@ -125,7 +138,7 @@ int north_server_open(struct north_server **out, struct north *n, const struct s
 	if (!s)
 		return -ENOMEM;
 	s->name = strdup(conf->head.name);
-	err = s->name ? server_uri_parse(&s->uri, conf->uri) : -ENOMEM;
+	err = s->name ? choose_transport(s, conf) : -ENOMEM;
 	if (err) {
 		free(s->name);
 		free(s);
@@ -153,7 +166,8 @@ void north_server_close(struct north_server *s)
 		return;
 	server_lookup_cancel(s);
 	timer_cancel(timers_of(s), &s->connect_timer);
-	metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, s);
+	if (!s->local)
+		metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, s);
 	if (s->silent || s->lookup_alarm) /* else it may be another's, of the same name */
 		alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	free(s->name);
@@ -163,7 +177,8 @@ void north_server_close(struct north_server *s)
 void north_server_set_conf(struct north_server *s, const struct server_conf *conf)
 {
 	s->conf = conf;
-	show_up(s);
+	if (!s->local)
+		show_up(s);
 }
 
 const struct server_conf *north_server_conf(const struct north_server *s)
@@ -175,7 +190,7 @@ const struct server_conf *north_server_conf(const struct north_server *s)
 
 void north_server_silent(struct north_server *s)
 {
-	if (s->silent)
+	if (s->silent || s->local)
 		return;
 	s->silent = true;
 	alarm_raise(s->north->env.alarms, ALARM_MAJOR, "server.unreachable", s->name, "no answer to any retransmission",
@@ -197,7 +212,12 @@ void north_server_heard(struct north_server *s)
 
 bool north_server_is_up(const struct north_server *s)
 {
-	return s->addr.len && !s->silent;
+	return s->local || (s->addr.len && !s->silent);
+}
+
+bool north_server_is_stream(const struct north_server *s)
+{
+	return north_transports[s->kind]->stream;
 }
 
 void north_server_status(const struct north_server *s, struct north_server_status *st)
@@ -209,5 +229,6 @@ void north_server_status(const struct north_server *s, struct north_server_statu
 	st->associations = s->associations;
 	if (s->heard_ms)
 		st->last_heard_wall_ms = clock_wall_ms() - (clock_now_ms() - s->heard_ms);
-	st->foreign = *s->foreign;
+	if (s->foreign)
+		st->foreign = *s->foreign;
 }

@@ -96,13 +96,21 @@ static int choose_port(struct north *n, uint16_t *out, uint16_t from, int fd, in
 	return -EADDRNOTAVAIL;
 }
 
-void udp_port_release(struct north *n, uint16_t port)
+static void release_port(struct north *n, uint16_t port)
 {
 	ports_release(&n->ports, port);
 	if (n->ports_alarm && n->ports.free) {
 		n->ports_alarm = false;
 		alarm_clear(n->env.alarms, "north.ports", "north");
 	}
+}
+
+void udp_assoc_release(struct north_assoc *a)
+{
+	if (a->fd >= 0)
+		close(a->fd); /* leaves the poll set by that */
+	a->fd = -1;
+	release_port(a->srv->north, a->port);
 }
 
 /* The socket of an association that has its port already. When somebody took that port meanwhile, another one. */
@@ -121,7 +129,7 @@ static int open_on_port(struct north_assoc *a)
 		if (!err) {
 			log_ev(LOG_WARNING, "north", "port.moved", LF_STR("server", a->srv->name),
 			       LF_UINT("from", a->port), LF_UINT("to", port));
-			udp_port_release(n, a->port);
+			release_port(n, a->port);
 		}
 	}
 	if (err) {

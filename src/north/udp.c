@@ -2,145 +2,50 @@
 /* udp.c - associations over UDP: one connected socket each
  *
  * A connected socket gets only what its server sent, and learns of ICMP errors. Each socket gives one datagram per
- * turn, so a flood to one port takes no more of the loop than one of its neighbours does. Callbacks may close any
- * association, also the one they are called for: it is then taken out of the batch that is being worked off.
+ * turn, so a flood to one port takes no more of the loop than one of its neighbours does.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "north/parts.h"
 
-enum { ROUNDS = 8, REFUSED_EVERY_MS = 1000, LOG_EVERY_MS = 10000 };
+enum { LOG_EVERY_MS = 10000, MESSAGE_MAX = 65507 };
 
-/* ---- associations ---- */
-
-int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg)
+int udp_assoc_open(struct north_assoc *a, const char *who, uint16_t port)
 {
-	struct north_assoc *a = calloc(1, sizeof *a);
-	int err;
+	int err = udp_assoc_claim(a, who, port);
 
-	if (!a)
-		return -ENOMEM;
-	a->srv = srv;
-	a->arg = arg;
-	err = udp_assoc_claim(a, who, port);
-	if (err) {
-		free(a);
+	if (err || a->fd < 0)
 		return err;
-	}
-	if (a->fd >= 0) {
-		a->up = !udp_assoc_attach(a);
-		if (!a->up) { /* no route at the moment: tried again like one whose address is not known */
-			close(a->fd);
-			a->fd = -1;
-		}
-	}
-	assoc_list_add(a->up ? &srv->open : &srv->waiting, &a->node);
-	srv->associations++;
-	if (!a->up && srv->addr.len)
-		server_connect_waiting(srv);
-	*out = a;
+	if (!udp_assoc_attach(a))
+		return 1;
+	close(a->fd); /* no route at the moment: tried again like one whose address is not known */
+	a->fd = -1;
 	return 0;
 }
 
-static void forget_in_batch(struct north *n, const struct north_assoc *a)
+static int udp_connect(struct north_assoc *a)
 {
-	unsigned kept = 0;
+	int err = udp_assoc_connect(a);
 
-	if (n->current == a)
-		n->current = NULL;
-	for (int i = n->batch_at; i < n->batch_n; i++)
-		if (n->batch[i].data.ptr == a)
-			n->batch[i].data.ptr = NULL;
-	for (unsigned i = 0; i < n->refused_n; i++)
-		if (n->refused[i] != a)
-			n->refused[kept++] = n->refused[i];
-	n->refused_n = kept;
+	return err ? err : 1;
 }
 
-void north_assoc_close(struct north_assoc *a)
-{
-	struct north_server *s;
-
-	if (!a)
-		return;
-	s = a->srv;
-	forget_in_batch(s->north, a);
-	assoc_list_remove(&a->node);
-	s->associations--;
-	if (a->fd >= 0)
-		close(a->fd); /* leaves the poll set by that */
-	udp_port_release(s->north, a->port);
-	free(a);
-}
-
-bool north_assoc_is_up(const struct north_assoc *a)
-{
-	return a->up;
-}
-
-uint16_t north_assoc_port(const struct north_assoc *a)
-{
-	return a->port;
-}
-
-struct north_server *north_assoc_server(const struct north_assoc *a)
-{
-	return a->srv;
-}
-
-/* ---- refusals ---- */
-
-static void report_refused(struct north_assoc *a)
-{
-	uint32_t now = (uint32_t)clock_now_ms() | 1; /* never the 0 of a fresh association */
-
-	++*a->srv->refused;
-	if (a->refused_ms && now - a->refused_ms < REFUSED_EVERY_MS)
-		return;
-	a->refused_ms = now;
-	a->srv->north->env.events->event(a->arg, NORTH_REFUSED);
-}
-
-/* Found by send(): the caller is in the middle of something, so it is told from the loop. It is a hint and may be lost.
- */
-static void note_refused(struct north *n, struct north_assoc *a)
-{
-	for (unsigned i = 0; i < n->refused_n; i++)
-		if (n->refused[i] == a)
-			return;
-	if (n->refused_n < NORTH_REFUSED_MAX)
-		n->refused[n->refused_n++] = a;
-}
-
-void udp_deliver_refused(void *arg)
-{
-	struct north *n = arg;
-
-	while (n->refused_n)
-		report_refused(n->refused[--n->refused_n]);
-}
-
-/* ---- data ---- */
-
-int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
+int udp_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 {
 	struct north *n = a->srv->north;
 	uint64_t held;
 
-	if (!a->up)
-		return -ENOTCONN;
 	for (int i = 0; i < 2; i++) {
 		if (send(a->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return 0;
 		if (errno != ECONNREFUSED)
 			break;
-		note_refused(n, a); /* of an earlier datagram: the kernel reports it and drops this one, so once more */
+		assoc_refused(a); /* of an earlier datagram: the kernel reports it and drops this one, so once more */
 	}
 	if (errno == EMSGSIZE)
 		return -EMSGSIZE;
@@ -149,6 +54,11 @@ int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 		log_ev(LOG_WARNING, "north", "send.failed", LF_STR("server", a->srv->name),
 		       LF_STR("error", strerror(errno)), LF_UINT("held", held));
 	return -EAGAIN; /* a missing route, too, is for the message layer to wait out */
+}
+
+static int send_plain(struct north_assoc *a, const uint8_t *data, size_t len)
+{
+	return a->state == ASSOC_UP ? udp_assoc_send(a, data, len) : -ENOTCONN;
 }
 
 static void count_foreign(struct north_assoc *a, const struct addr *from)
@@ -165,9 +75,9 @@ static void count_foreign(struct north_assoc *a, const struct addr *from)
 	       LF_UINT("held", held));
 }
 
-/* One datagram, or what ICMP had to say. */
-static void read_one(struct north *n, struct north_assoc *a)
+size_t udp_assoc_receive(struct north_assoc *a)
 {
+	struct north *n = a->srv->north;
 	struct sockaddr_storage ss;
 	socklen_t ss_len = sizeof ss;
 	ssize_t len = recvfrom(a->fd, n->buf, sizeof n->buf, MSG_DONTWAIT, (struct sockaddr *)&ss, &ss_len);
@@ -175,35 +85,54 @@ static void read_one(struct north *n, struct north_assoc *a)
 
 	if (len < 0) {
 		if (errno == ECONNREFUSED)
-			report_refused(a);
-		return;
+			assoc_report_refused(a);
+		return 0;
 	}
 	/* between bind and connect the kernel takes datagrams from anywhere */
 	addr_from(&from, (struct sockaddr *)&ss, ss_len);
-	if (!addr_equal(&from, &a->srv->addr, true)) {
-		count_foreign(a, &from);
-		return;
-	}
-	n->current = a;
-	north_server_heard(a->srv);
-	if (n->current == a && len > 0)
-		n->env.events->recv(a->arg, n->buf, (size_t)len);
-	n->current = NULL;
+	if (addr_equal(&from, &a->srv->addr, true))
+		return (size_t)len;
+	count_foreign(a, &from);
+	return 0;
 }
 
-void udp_poll_ready(void *arg, int fd, unsigned what)
+static void udp_ready(struct north_assoc *a, uint32_t events)
 {
-	struct north *n = arg;
-	int ready;
+	struct north *n = a->srv->north;
+	size_t len = udp_assoc_receive(a);
 
-	(void)what;
-	for (int round = 0; round < ROUNDS; round++) {
-		ready = n->batch_n = epoll_wait(fd, n->batch, NORTH_BATCH, 0);
-		for (n->batch_at = 0; n->batch_at < n->batch_n; n->batch_at++)
-			if (n->batch[n->batch_at].data.ptr)
-				read_one(n, n->batch[n->batch_at].data.ptr);
-		n->batch_at = n->batch_n = 0;
-		if (ready < NORTH_BATCH)
-			break; /* what comes in meanwhile wakes the loop again */
-	}
+	(void)events;
+	if (!len)
+		return;
+	north_server_heard(a->srv);
+	if (n->current == a)
+		a->events->recv(a->arg, n->buf, len);
 }
+
+static size_t udp_message_max(const struct north_assoc *a)
+{
+	(void)a;
+	return MESSAGE_MAX;
+}
+
+const struct north_transport udp_transport = {
+	.scheme = "coap",
+	.size = sizeof(struct north_assoc),
+	.open = udp_assoc_open,
+	.connect = udp_connect,
+	.send = send_plain,
+	.ready = udp_ready,
+	.close = udp_assoc_release,
+	.message_max = udp_message_max,
+};
+
+/* The records of a device that speaks DTLS to the server itself: the same, whatever the scheme says. */
+const struct north_transport relay_transport = {
+	.size = sizeof(struct north_assoc),
+	.open = udp_assoc_open,
+	.connect = udp_connect,
+	.send = send_plain,
+	.ready = udp_ready,
+	.close = udp_assoc_release,
+	.message_max = udp_message_max,
+};

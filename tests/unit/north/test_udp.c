@@ -401,7 +401,7 @@ static void closed_port_of_the_server_is_a_hint_and_no_end(void **state)
 	assert_true(north_assoc_is_up(p.assoc));
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"x", 1), 0);
-	udp_deliver_refused(f->north);
+	assoc_deliver(f->north);
 	assert_int_equal(p.refused, 1); /* one in a second */
 	close_peer(&p);
 }
@@ -508,7 +508,7 @@ static void flood_to_one_port_leaves_the_others_their_turn(void **state)
 	for (int i = 0; i < 100; i++)
 		send_to_port(f->fd, north_assoc_port(p[0].assoc), "x", 1);
 	send_to_port(f->fd, north_assoc_port(p[1].assoc), "y", 1);
-	udp_poll_ready(f->north, f->north->poll, LOOP_READ);
+	north_poll_ready(f->north, f->north->poll, LOOP_READ);
 	assert_int_equal(p[0].received, 1);
 	assert_int_equal(p[1].received, 1);
 	close_peer(&p[0]);
@@ -731,6 +731,82 @@ static void unknown_name_is_an_alarm_and_tried_again(void **state)
 	close_names(&d);
 }
 
+/* ---- other kinds ---- */
+
+static void on_record(void *arg, const uint8_t *data, size_t len)
+{
+	struct peer *p = arg;
+
+	on_recv(arg, data, len);
+	p->data[0] ^= 0x80; /* seen by these events and no others */
+}
+
+static void relay_passes_records_to_its_own_events(void **state)
+{
+	static const struct north_events relay_events = { .recv = on_record, .event = on_event };
+	struct fixture *f = *state;
+	struct peer p = { 0 }, q = { 0 };
+
+	open_peer(f, &p, "meter-17");
+	assert_int_equal(north_relay_open(&q.assoc, f->server, "meter-17", 0, &relay_events, &q), 0);
+	assert_true(north_assoc_is_up(q.assoc));
+	assert_int_not_equal(north_assoc_port(q.assoc), north_assoc_port(p.assoc));
+	assert_int_equal(north_assoc_send(q.assoc, (const uint8_t *)"\x16\xfe\xfd", 3), 0);
+	assert_int_equal(source_of_next(f->fd), north_assoc_port(q.assoc));
+	send_to_port(f->fd, north_assoc_port(q.assoc), "\x16", 1);
+	assert_true(wait_for(f, has_received, &q));
+	assert_int_equal(q.data[0], 0x96);
+	assert_int_equal(p.received, 0);
+	close_peer(&q);
+	close_peer(&p);
+}
+
+static void keep_sent(void *arg, const uint8_t *data, size_t len)
+{
+	on_recv(arg, data, len);
+}
+
+static void local_server_is_up_and_takes_no_port(void **state)
+{
+	static const struct server_conf conf = { .head.name = "proxy" };
+	struct fixture *f = *state;
+	struct north_server *local;
+	struct north_server_status st;
+	struct peer p = { 0 };
+
+	assert_int_equal(north_local_open(&local, f->north, &conf, keep_sent), 0);
+	assert_true(north_server_is_up(local));
+	north_server_silent(local);
+	assert_true(north_server_is_up(local));
+	assert_int_equal(alarms_count(f->alarms), 0);
+	assert_int_equal(north_assoc_open(&p.assoc, local, "meter-17", 0, &p), 0);
+	assert_true(north_assoc_is_up(p.assoc));
+	assert_int_equal(north_assoc_port(p.assoc), 0);
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"ask", 3), 0);
+	assert_int_equal(p.received, 1);
+	assert_memory_equal(p.data, "ask", 3);
+	assert_int_equal(north_relay_open(&p.assoc, local, "meter-17", 0, &events, &p), -ENOTSUP);
+	north_server_status(local, &st);
+	assert_string_equal(st.address, "");
+	assert_int_equal(st.associations, 1);
+	close_peer(&p);
+	north_server_close(local);
+}
+
+static void datagrams_know_blocks_and_have_no_limit_of_the_server(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+
+	open_peer(f, &p, "meter-17");
+	assert_false(north_server_is_stream(f->server));
+	assert_true(north_assoc_blockwise(p.assoc));
+	assert_int_equal(north_assoc_message_max(p.assoc), 65507);
+	north_assoc_unanswered(p.assoc);
+	assert_true(north_assoc_is_up(p.assoc));
+	close_peer(&p);
+}
+
 static void server_may_be_closed_while_its_name_is_looked_up(void **state)
 {
 	struct fixture *f = *state;
@@ -768,6 +844,9 @@ int main(void)
 		T(association_comes_up_when_the_name_is_known),
 		T(unknown_name_is_an_alarm_and_tried_again),
 		T(server_may_be_closed_while_its_name_is_looked_up),
+		T(relay_passes_records_to_its_own_events),
+		T(local_server_is_up_and_takes_no_port),
+		T(datagrams_know_blocks_and_have_no_limit_of_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
