@@ -169,8 +169,9 @@ struct niddgw_answer {
 
 /* ---- what a plug-in defines ---- */
 
-enum niddgw_option_type { NIDDGW_OPTION_TEXT, NIDDGW_OPTION_INT, NIDDGW_OPTION_BOOL, NIDDGW_OPTION_LIST, NIDDGW_OPTION_SECRET, NIDDGW_OPTION_FILE };
-/* The gateway checks the configuration by this table before the plug-in is opened. FILE: made absolute. SECRET: file:PATH. */
+enum niddgw_option_type { NIDDGW_OPTION_TEXT, NIDDGW_OPTION_INT, NIDDGW_OPTION_BOOL, NIDDGW_OPTION_LIST, NIDDGW_OPTION_SECRET, NIDDGW_OPTION_FILE, NIDDGW_OPTION_SECRET_FILE };
+/* The gateway checks the configuration by this table before the plug-in is opened. FILE: a path, made absolute. SECRET: file:PATH of one line. SECRET_FILE: a
+ * path whose file others may not read (a key in PEM). */
 struct niddgw_option {
 	const char *name;        /* NULL ends the table */
 	uint32_t type;           /* enum niddgw_option_type */

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* publish.c - what goes to the broker now, what waits on disk, and what is lost
+ *
+ * State documents come before everything else, and in order: while one of them waits, the next waits behind it. Events
+ * wait while the broker is away or slow; then they go at half the window, so that what is new gets through beside them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mqtt.h"
+
+enum { PUMP_MS = 20 };
+
+void lost(struct mqtt *p, uint64_t n)
+{
+	char text[80];
+
+	if (!n)
+		return;
+	p->dropped += n;
+	niddgw_count(p->host, "messages_dropped_total", n);
+	snprintf(text, sizeof text, "%llu messages were dropped while the broker was away or slow",
+		 (unsigned long long)p->dropped);
+	niddgw_alarm(p->host, "mqtt.dropped", text);
+}
+
+static int send_now(struct mqtt *p, enum publish_kind kind, const char *topic, const void *payload, size_t len)
+{
+	struct broker_publish b = { .topic = topic,
+				    .payload = payload,
+				    .len = len,
+				    .qos = kind != PUBLISH_LOOSE,
+				    .retain = kind == PUBLISH_STATE };
+	int err;
+
+	if (p->flags & NIDDGW_JSON_SENML && kind == PUBLISH_EVENT && len && *(const char *)payload == '[')
+		b.content_type = "application/senml+json";
+	err = broker_publish(p->broker, &b);
+	if (!err)
+		niddgw_count(p->host, "messages_published_total", 1);
+	return err;
+}
+
+static int keep(struct mqtt *p, struct spool *s, const char *topic, const char *json, bool retain)
+{
+	const struct spool_message m = { topic, json, strlen(json), retain };
+	uint64_t dropped;
+	int err = spool_put(s, &m, &dropped);
+
+	lost(p, dropped + (err != 0));
+	if (s == p->states && (dropped || err))
+		p->replay_owed = true;
+	if (err)
+		return -EAGAIN;
+	niddgw_timer(p->host, PUMP_MS);
+	return 0;
+}
+
+static int publish_state(struct mqtt *p, const char *topic, const char *json)
+{
+	struct spool_message first;
+
+	if (!broker_is_up(p->broker) && *json)
+		return 0; /* asked for again when the broker is back; only what clears is not */
+	if (spool_peek(p->states, &first) == -ENOENT && !send_now(p, PUBLISH_STATE, topic, json, strlen(json)))
+		return 0;
+	return keep(p, p->states, topic, json, true);
+}
+
+static int publish_topic(struct mqtt *p, enum publish_kind kind, const char *topic, const char *json)
+{
+	if (kind == PUBLISH_STATE)
+		return publish_state(p, topic, json);
+	if (!send_now(p, kind, topic, json, strlen(json)))
+		return 0;
+	if (kind == PUBLISH_EVENT)
+		return keep(p, p->events, topic, json, false);
+	lost(p, 1);
+	return -EAGAIN;
+}
+
+int publish(struct mqtt *p, enum publish_kind kind, const char *suffix, const char *json)
+{
+	char topic[TOPIC_MAX];
+
+	if (snprintf(topic, sizeof topic, "%s/%s", p->base, suffix) >= (int)sizeof topic)
+		return -EAGAIN;
+	return publish_topic(p, kind, topic, json);
+}
+
+int publish_device(struct mqtt *p, enum publish_kind kind, const char *device, const char *suffix, const char *json)
+{
+	char level[TOPIC_LEVEL_SIZE], topic[TOPIC_MAX];
+
+	if (snprintf(topic, sizeof topic, "%s/dev/%s/%s", p->base, topic_level(level, device), suffix) >=
+	    (int)sizeof topic)
+		return -EAGAIN;
+	return publish_topic(p, kind, topic, json);
+}
+
+int publish_answer(struct mqtt *p, const char *topic, const void *correlation, size_t correlation_len, const char *json)
+{
+	const struct broker_publish b = { .topic = topic,
+					  .payload = json,
+					  .len = strlen(json),
+					  .qos = 1,
+					  .correlation = correlation,
+					  .correlation_len = correlation_len };
+	int err = broker_publish(p->broker, &b);
+
+	if (err)
+		lost(p,
+		     1); /* whoever asked has lost the connection too, or asks faster than the broker takes answers */
+	return err ? -EAGAIN : 0;
+}
+
+/* False: there is something left that does not go now. */
+static bool empty(struct mqtt *p, struct spool *s, enum publish_kind kind, unsigned window)
+{
+	struct spool_message m;
+	int err;
+
+	while (!(err = spool_peek(s, &m))) {
+		if (broker_outstanding(p->broker) >= window)
+			return false;
+		err = send_now(p, kind, m.topic, m.payload, m.len);
+		if (err == -EINVAL)
+			lost(p, 1);
+		else if (err)
+			return false;
+		spool_drop(s);
+	}
+	return err == -ENOENT;
+}
+
+void publish_kept(struct mqtt *p)
+{
+	if (!broker_is_up(p->broker))
+		return;
+	if (!empty(p, p->states, PUBLISH_STATE, BROKER_WINDOW) ||
+	    !empty(p, p->events, PUBLISH_EVENT, BROKER_WINDOW / 2)) {
+		niddgw_timer(p->host, PUMP_MS);
+		return;
+	}
+	if (p->dropped) {
+		p->dropped = 0;
+		niddgw_alarm(p->host, "mqtt.dropped", NULL);
+	}
+	if (p->replay_owed) {
+		p->replay_owed = false;
+		niddgw_replay(p->host);
+	}
+}
