@@ -7,7 +7,10 @@
  *
  * Texts are UTF-8 and NUL-terminated. What a call hands over is borrowed: it is gone when the call returns. Times are
  * milliseconds since 1970 (UTC). Functions that can fail return 0 or a negative errno. New members are added at the end of
- * structs; NIDDGW_PLUGIN_ABI rises only when an existing one changes its meaning.
+ * structs (struct niddgw_option alone never grows: plug-ins define arrays of it); NIDDGW_PLUGIN_ABI rises only when an existing
+ * one changes its meaning.
+ *
+ * After open() the plug-in gets every gateway state, active alarm and session as in a replay (below), then what happens.
  */
 #ifndef NIDDGW_PLUGIN_H
 #define NIDDGW_PLUGIN_H
@@ -44,8 +47,12 @@ const char *niddgw_gateway_id(const struct niddgw_host *host);
 const char *niddgw_boot_id(const struct niddgw_host *host);    /* another one each time the gateway starts */
 const char *niddgw_state_dir(const struct niddgw_host *host);  /* a directory of this instance that it may write, for what has to survive */
 
-/* A counter of the plug-in, shown by the gateway as niddgw_plugin_NAME{plugin="INSTANCE"}; at most 32 names. */
+/* A counter of the plug-in, shown by the gateway as niddgw_plugin_NAME{plugin="INSTANCE"}; at most 32 names, which are letters, digits and _.
+ * One label may stand behind the name: published_total{kind="data"}. A counter of one of the gateway's own plug-ins whose name
+ * begins with that plug-in's is shown without the "plugin_": niddgw_mqtt_published_total{kind="data",plugin="INSTANCE"}. */
 void niddgw_count(struct niddgw_host *host, const char *name, uint64_t add);
+/* The same for what goes up and down (mqtt_connected, mqtt_spool_bytes); a name is one or the other. */
+void niddgw_gauge(struct niddgw_host *host, const char *name, int64_t value);
 /* An alarm of the plug-in ("mqtt.dropped"); text NULL clears it. Its source is the instance. */
 void niddgw_alarm(struct niddgw_host *host, const char *type, const char *text);
 
@@ -109,7 +116,8 @@ const char *niddgw_record_path(const struct niddgw_record *r);   /* of the reque
 const char *niddgw_record_format(const struct niddgw_record *r); /* media type; NULL: none */
 int niddgw_record_confirmed(const struct niddgw_record *r);      /* 1 yes, 0 no, -1 there is nothing to confirm */
 size_t niddgw_record_unit_bytes(const struct niddgw_record *r);
-size_t niddgw_record_values(const struct niddgw_record *r, const struct niddgw_value **values); /* how many */
+size_t niddgw_record_values(const struct niddgw_record *r);      /* how many */
+const struct niddgw_value *niddgw_record_value(const struct niddgw_record *r, size_t i); /* NULL: there is none */
 
 /* JSON as the monitoring reference has it: one object, or with NIDDGW_JSON_SENML an RFC 8428 pack. */
 #define NIDDGW_JSON_SENML 1u       /* of a DATA record */
@@ -169,17 +177,21 @@ struct niddgw_answer {
 
 /* ---- what a plug-in defines ---- */
 
-enum niddgw_option_type { NIDDGW_OPTION_TEXT, NIDDGW_OPTION_INT, NIDDGW_OPTION_BOOL, NIDDGW_OPTION_LIST, NIDDGW_OPTION_SECRET, NIDDGW_OPTION_FILE, NIDDGW_OPTION_SECRET_FILE };
-/* The gateway checks the configuration by this table before the plug-in is opened. FILE: a path, made absolute. SECRET: file:PATH of one line. SECRET_FILE: a
- * path whose file others may not read (a key in PEM). */
+enum niddgw_option_type {
+	NIDDGW_OPTION_TEXT, NIDDGW_OPTION_INT, NIDDGW_OPTION_BOOL, NIDDGW_OPTION_LIST, NIDDGW_OPTION_SECRET, NIDDGW_OPTION_FILE,
+	NIDDGW_OPTION_SECRET_FILE, NIDDGW_OPTION_PATH
+};
+/* The gateway checks the configuration by this table before the plug-in is opened. FILE: made absolute, must be readable. SECRET_FILE: the
+ * same, and others may not read it (a key in PEM). SECRET: written file:PATH, a file of one line; the option's text is the absolute
+ * PATH. PATH: made absolute, need not be there. At most 64 options. */
 struct niddgw_option {
 	const char *name;        /* NULL ends the table */
 	uint32_t type;           /* enum niddgw_option_type */
 	bool required;
 	const char *fallback;    /* the default as text; NULL: none */
 	const char *const *words; /* NULL-terminated: the only values of a TEXT; NULL: any */
-	int64_t least, most;     /* of an INT; both 0: any */
-	const char *help;
+	int64_t least, most;     /* of an INT; both 0: any. At most 2^53 */
+	const char *help;        /* one sentence for the annotated configuration and the manual page */
 };
 
 struct niddgw_plugin {

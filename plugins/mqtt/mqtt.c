@@ -232,8 +232,7 @@ static int mqtt_record(void *state, const struct niddgw_record *r)
 	struct mqtt *p = state;
 	bool raw = niddgw_record_kind(r) == NIDDGW_RECORD_RAW;
 	unsigned flags = raw ? (p->raw_payload ? NIDDGW_JSON_RAW_PAYLOAD : 0) : p->flags;
-	const struct niddgw_value *values;
-	size_t n = niddgw_record_values(r, &values);
+	size_t n = niddgw_record_values(r);
 	long len;
 	int err;
 
@@ -247,7 +246,7 @@ static int mqtt_record(void *state, const struct niddgw_record *r)
 	err = publish_device(p, raw ? PUBLISH_LOOSE : PUBLISH_EVENT, niddgw_record_device(r),
 			     raw ? "event/raw" : "event/data", p->buf);
 	for (size_t i = 0; p->last_value && !raw && i < n; i++)
-		publish_value(p, r, &values[i]);
+		publish_value(p, r, niddgw_record_value(r, i));
 	return err;
 }
 
