@@ -61,6 +61,7 @@ struct link_down {
 	uint32_t id;           /* the caller's, comes back in events; 0: no event is wanted */
 	enum link_class klass;
 	bool again;            /* the same octets were sent before: a retransmission */
+	bool once;             /* all that matters is when it is handed over or lost: one event, and what the network keeps is not followed */
 	bool answer_expected;  /* release assistance: the device will answer this */
 	uint64_t deadline_ms;  /* not worth delivering after this; 0: none */
 	int16_t port_ue, port_scef; /* RDS ports; -1: none */
@@ -152,6 +153,7 @@ struct link_ops {
 	const char *name;                /* "t8", "udp" */
 	const struct conf_item *items;   /* of the kind's configuration, common ones excluded */
 	size_t conf_size;
+	bool queues;                     /* what send() took may wait here for long; how->id is told what became of it, unless it is detached */
 	/* Looks across the keys of one link's configuration; all is the list of every link. May be NULL. */
 	void (*check)(struct conf_load *load, const struct link_conf *conf, const struct conf_list *all);
 	/* Listeners are bound when this returns. 0 or a negative errno (logged). */

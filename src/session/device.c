@@ -105,21 +105,41 @@ static void note_down(struct device *d)
 	d->last_down_wall_ms = clock_wall_ms();
 }
 
-void device_put(struct device *d, const uint8_t *data, size_t len)
+uint32_t device_unit_id(struct device *d)
+{
+	return ++d->next_tx_id ? d->next_tx_id : ++d->next_tx_id;
+}
+
+void device_put(struct device *d, uint32_t id, const uint8_t *data, size_t len)
 {
 	struct link_down how = down_of(LINK_ANSWER);
+	bool waits = id && d->at && device_link(d)->ops->queues;
+	int err;
 
 	how.maximum_latency_s = gate_latency_s(d, NULL);
-	if (!d->at || device_link(d)->ops->send(d->at, &how, data, len) != 0)
+	if (waits) {
+		how.id = id;
+		how.key = handover_key(d, id);
+		how.once = true;
+	}
+	err = d->at ? device_link(d)->ops->send(d->at, &how, data, len) : -ENOTCONN;
+	if (!waits || err)
+		handover_told(d, id);
+	if (err)
 		return;
 	note_down(d);
 	gate_sent(d, false);
 }
 
+void device_send_named(struct device *d, uint32_t id, const uint8_t *data, size_t len)
+{
+	if (gate_lets_unit(d, id, data, len))
+		device_put(d, id, data, len);
+}
+
 void device_send(struct device *d, const uint8_t *data, size_t len)
 {
-	if (gate_lets_unit(d, data, len))
-		device_put(d, data, len);
+	device_send_named(d, 0, data, len);
 }
 
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid)
@@ -146,7 +166,7 @@ static struct device *device_of_peer(struct coap_peer *p)
 static uint32_t tx_id(struct device *d, struct coap_tx *tx)
 {
 	if (!tx->id)
-		tx->id = ++d->next_tx_id ? d->next_tx_id : ++d->next_tx_id;
+		tx->id = device_unit_id(d);
 	return tx->id;
 }
 
@@ -370,6 +390,8 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 		count(d->all, C_DOWN_OK);
 		device_reached(d);
 	}
+	if (!tx)
+		handover_told(d, ev->id);
 	if (!tx || tx->state == COAP_TX_QUEUED)
 		return;
 	log_ev(LOG_DEBUG, ROOM, "down", LF_STR("dev", device_name(d)), LF_UINT("mid", tx->mid),
@@ -452,6 +474,7 @@ void device_detach(struct device *d, bool gone)
 	if (d->at)
 		device_link(d)->ops->detach(d->at, gone);
 	d->at = NULL;
+	handover_end(d);
 }
 
 void device_free(struct device *d, bool gone)

@@ -170,11 +170,15 @@ static void mark_over(struct exchange *x)
 }
 
 /* What its duplicates get when it ended without an answer, or with one of its own. */
-static void end_entry(struct exchange *x)
+void exchange_entry_over(struct exchange *x)
 {
 	const struct coap_empty ack = coap_empty(COAP_ACK, x->ask_mid);
 
-	kept_done(x->dev, &x->kept, ack.octets, x->acked ? sizeof ack : 0);
+	if (x->unit_id)
+		kept_handed(x->dev, &x->kept);
+	else
+		kept_done(x->dev, &x->kept, ack.octets, x->acked ? sizeof ack : 0);
+	x->unit_id = 0;
 }
 
 void exchange_free(struct exchange *x)
@@ -188,7 +192,7 @@ void exchange_free(struct exchange *x)
 	x->dev->overs[x->dir]--;
 	timer_cancel(s->env.timers, &x->timer);
 	kept_drop(x->dev, &x->kept);
-	end_entry(x);
+	exchange_entry_over(x);
 	*x->link = x->next;
 	if (x->next)
 		x->next->link = x->link;
@@ -221,12 +225,15 @@ void exchange_leave(struct exchange *x)
 	coap_tx_submit(&x->assoc->peer, &x->tx, now);
 }
 
-void answer_acked(struct coap_tx *tx)
+void exchange_end_soon(struct exchange *x)
 {
-	struct exchange *x = container_of(tx, struct answer, tx)->x;
-
 	timer_set(x->dev->all->env.timers, &x->timer, 1, on_timer);
 	x->deadline_ms = 1;
+}
+
+void answer_acked(struct coap_tx *tx)
+{
+	exchange_end_soon(container_of(tx, struct answer, tx)->x);
 }
 
 void answer_done(struct coap_tx *tx)
@@ -235,7 +242,7 @@ void answer_done(struct coap_tx *tx)
 
 	coap_tx_remove(tx, clock_now_ms());
 	if (x->fail)
-		end_entry(x);
+		exchange_entry_over(x);
 	else
 		exchange_free(x);
 }
@@ -267,23 +274,27 @@ static void submit_separate(struct exchange *x, const uint8_t *data, size_t len)
 	coap_tx_submit(asker(x), &a->tx, clock_now_ms());
 }
 
-/* Sends an encoded answer to the asker; true when the exchange has to wait for its confirmation. */
-static bool deliver(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len)
+/* Sends an encoded answer to the asker; the exchange has to wait for its confirmation while x->answer is set, for it to
+ * leave while unit_id is. on_disk: the journal has it. */
+static void deliver(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len, bool on_disk)
 {
+	size_t again = type == COAP_ACK ? len : 0; /* for duplicates */
+
 	if (x->deaf)
-		return false;
+		return;
 	if (type == COAP_CON) {
 		const struct coap_empty ack = coap_empty(COAP_ACK, x->ask_mid);
 
 		submit_separate(x, data, len);
 		coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, ack.octets, sizeof ack, true);
-		return x->answer != NULL;
+		return;
 	}
-	send_to_asker(x, data, len);
-	len = type == COAP_ACK ? len : 0;
-	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, data, len, true);
-	kept_done(x->dev, &x->kept, data, len);
-	return false;
+	coap_peer_answered(asker(x), x->ask_mid, x->ask, x->ask_len, data, again, true);
+	if (x->dir == UP && x->kept.id && handover_begin(x, data, len, on_disk))
+		return;
+	if (x->dir == DOWN || !x->kept.id)
+		send_to_asker(x, data, len);
+	kept_done(x->dev, &x->kept, data, again);
 }
 
 static void ack_asker(struct exchange *x, bool final)
@@ -397,14 +408,14 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	} else {
 		answer_form(x, &type, &mid);
 		len = build_own_answer(x, buf, sizeof buf, type, mid, code, max_age_s, why);
-		if (len > 0 && type == COAP_CON && is_kept_first(x, type, false) &&
+		if (len > 0 && (type == COAP_CON || x->dir == UP) && is_kept_first(x, COAP_CON, false) &&
 		    reply_new(x, NULL, type, buf, (size_t)len))
 			keep_reply(x, false);
 		else if (len > 0)
-			(void)deliver(x, type, buf, (size_t)len);
+			deliver(x, type, buf, (size_t)len, false);
 	}
-	if (!x->reply && !x->answer)
-		end_entry(x);
+	if (!x->reply && !x->answer && !x->unit_id)
+		exchange_entry_over(x);
 	linger(x, key);
 }
 
@@ -526,14 +537,13 @@ static void settle_relation(struct exchange *x, const struct coap_msg *m, const 
 	}
 }
 
-static void finish(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len)
+static void finish(struct exchange *x, enum coap_type type, const uint8_t *data, size_t len, bool on_disk)
 {
-	bool wait = deliver(x, type, data, len);
-
+	deliver(x, type, data, len, on_disk);
 	exchange_count(x, LINK_RES_ANSWERED);
 	mark_over(x);
 	coap_tx_remove(&x->tx, clock_now_ms());
-	if (!wait) {
+	if (!x->answer && !x->unit_id) {
 		exchange_free(x);
 		return;
 	}
@@ -619,7 +629,7 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		keep_reply(x, state_first);
 		return true;
 	}
-	finish(x, type, buf, (size_t)len);
+	finish(x, type, buf, (size_t)len, false);
 	return false;
 }
 
@@ -634,9 +644,9 @@ void exchange_reply_kept(struct exchange *x)
 	else if (r->con)
 		assoc_ack(x->assoc, r->mid, r->token, r->token_len);
 	if (r->own) /* it lingers already */
-		(void)deliver(x, (enum coap_type)r->type, r->data, r->len);
+		deliver(x, (enum coap_type)r->type, r->data, r->len, true);
 	else
-		finish(x, (enum coap_type)r->type, r->data, r->len);
+		finish(x, (enum coap_type)r->type, r->data, r->len, true);
 	free(r);
 }
 

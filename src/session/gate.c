@@ -14,6 +14,7 @@
 struct gate_unit {
 	struct gate_unit *next;
 	uint64_t deadline_ms;
+	uint32_t id; /* of an answer that is handed over; 0: nobody asks what becomes of it */
 	uint16_t len;
 	uint8_t data[];
 };
@@ -80,8 +81,12 @@ static struct gate_unit *unit_take(struct gate_wait *w, struct gate_unit **at)
 
 static void drop_units(struct device *d)
 {
-	while (has_units(d))
-		free(unit_take(d->gate.wait, &d->gate.wait->first));
+	while (has_units(d)) {
+		struct gate_unit *u = unit_take(d->gate.wait, &d->gate.wait->first);
+
+		handover_told(d, u->id);
+		free(u);
+	}
 }
 
 /* ---- who may go ---- */
@@ -159,19 +164,20 @@ static struct gate_unit *find_unit(struct gate_wait *w, const uint8_t *data, siz
 	return u;
 }
 
-static bool unit_add(struct device *d, const uint8_t *data, size_t len)
+static bool unit_add(struct device *d, uint32_t id, const uint8_t *data, size_t len)
 {
 	struct gate_wait *w = wait_get(d);
-	struct gate_unit *u;
+	struct gate_unit *u = w ? find_unit(w, data, len) : NULL;
 
-	if (w && find_unit(w, data, len)) /* for a duplicate: it is on its way */
-		return true;
+	if (u) /* for a duplicate: it is on its way */
+		return !id;
 	u = w && w->units_n < UNITS_MAX ? malloc(sizeof *u + len) : NULL;
 	if (!u)
 		return false;
 	u->next = NULL;
 	u->deadline_ms = clock_now_ms() +
 		coap_transmit_wait_ms(&d->profile->params); /* the device listens for it no longer */
+	u->id = id;
 	u->len = (uint16_t)len;
 	memcpy(u->data, data, len);
 	*(w->last ? &w->last->next : &w->first) = u;
@@ -193,17 +199,19 @@ static void flush_units(struct device *d)
 		if (!late && !budget_has_room(d))
 			break;
 		u = unit_take(w, &w->first);
-		if (late)
+		if (late) {
 			count(d->all, C_BUDGET_DROPPED);
-		else
-			device_put(d, u->data, u->len);
+			handover_told(d, u->id);
+		} else {
+			device_put(d, u->id, u->data, u->len);
+		}
 		free(u);
 	}
 	if (has_units(d))
 		wait_until(d, budget_room_at(d, 1));
 }
 
-bool gate_lets_unit(struct device *d, const uint8_t *data, size_t len)
+bool gate_lets_unit(struct device *d, uint32_t id, const uint8_t *data, size_t len)
 {
 	if (!d->gate.budget || !d->at)
 		return true;
@@ -212,8 +220,9 @@ bool gate_lets_unit(struct device *d, const uint8_t *data, size_t len)
 	flush_units(d);
 	if (!has_units(d) && budget_has_room(d))
 		return true;
-	if (!unit_add(d, data, len)) {
+	if (!unit_add(d, id, data, len)) {
 		count(d->all, C_BUDGET_DROPPED);
+		handover_told(d, id);
 		quota_bites(d, false, "more answers wait for the budget than are kept");
 	}
 	wait_until(d, budget_room_at(d, 1));

@@ -141,6 +141,8 @@ struct exchange {
 	bool mapped;                     /* node is in the map */
 	bool in_doubt;                   /* sent once more as a new message */
 	uint16_t queued;                 /* octets that count in the queue of the device */
+	uint32_t unit_id;                /* of its answer, while that waits to be handed over to the device; 0: it does not */
+	bool sending;                    /* that is being given to the link */
 	bool leaving;                    /* journalled as possibly sent to the device */
 	bool earlier;                    /* and that in a life before this one: the link knows it by its key only */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
@@ -285,6 +287,7 @@ void keep_up(struct exchange *x);   /* then exchange_leave() */
 void keep_down(struct exchange *x, bool leaving);
 void keep_leaving(struct exchange *x);  /* a queued request is about to be sent for the first time: durable before it is */
 void keep_queued(struct exchange *x);   /* it has certainly not reached the device: it may be sent after a restart */
+void keep_answer(struct exchange *x, const uint8_t *data, size_t len); /* it is on its way to the device; nobody waits for the disk */
 void keep_reply(struct exchange *x, bool state_first); /* x->reply; then exchange_reply_kept(). state_first: behind what is stored of the device */
 bool keep_departs(struct assoc *a, struct coap_tx *tx, bool again); /* true: it is paused until the journal says that it is possibly sent north */
 void keep_stayed(struct assoc *a, struct coap_tx *tx); /* it was not sent after all */
@@ -293,6 +296,7 @@ void keep_note(struct note *n);         /* then note_leave() */
 void keep_up_again(struct exchange *x); /* the same for what is on disk since the life before: behind what is on its way there */
 void keep_note_again(struct note *n);
 void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len); /* over; data: what duplicates get */
+void kept_handed(struct device *d, struct kept *k); /* over; duplicates get what stands in its last reply */
 void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoever waits is told to try later */
 /* A repetition of what has no verdict yet: taken, it gets the same. false: it is none. */
 bool kept_share(const struct device *d, struct link_up *up, const uint8_t *data, size_t len);
@@ -371,7 +375,10 @@ void device_detach(struct device *d, bool gone);
 void device_cancel(struct device *d, struct coap_tx *tx, uint64_t key);
 /* The south leg: one unit down that nobody waits for. */
 void device_send(struct device *d, const uint8_t *data, size_t len);
-void device_put(struct device *d, const uint8_t *data, size_t len); /* the same, past the gate */
+/* The same; id: handover_told() is called once, perhaps from within. 0: it is not. */
+void device_send_named(struct device *d, uint32_t id, const uint8_t *data, size_t len);
+void device_put(struct device *d, uint32_t id, const uint8_t *data, size_t len); /* the same, past the gate */
+uint32_t device_unit_id(struct device *d); /* another one, never 0 */
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid);
 void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops device_peer_ops;
@@ -418,10 +425,19 @@ void exchange_fail_soon(struct exchange *x, uint8_t code); /* the same from the 
 void answer_acked(struct coap_tx *tx); /* the asker has confirmed, reset or given up a separate answer: its exchange ends soon */
 void answer_done(struct coap_tx *tx);  /* the same at once */
 void exchange_count(struct exchange *x, enum link_result r);
+void exchange_entry_over(struct exchange *x); /* its entry in the journal ends, x stays */
+void exchange_end_soon(struct exchange *x);   /* of one that is over: freed from the next timer run */
 uint64_t exchange_deadline(const struct exchange *x, uint64_t patience_s);
 /* An answer of the gateway to a request that has no exchange. options: encoded, standing first in the message. */
 void refuse(struct device *d, struct assoc *a, enum direction dir, const struct coap_msg *ask, uint8_t code, const void *options, size_t options_len,
 	    const char *diagnostic);
+
+/* ---- handover.c ---- */
+/* The answer to a device goes down. on_disk: the journal has it. True: it has to wait, and x is freed when it has gone. */
+bool handover_begin(struct exchange *x, const uint8_t *data, size_t len, bool on_disk);
+void handover_told(struct device *d, uint32_t id); /* it has left for good, or is lost */
+void handover_end(struct device *d);               /* the same of all: the link goes */
+uint64_t handover_key(const struct device *d, uint32_t id); /* its entry in the journal */
 
 /* ---- observe.c ---- */
 struct relation *relation_find_south(struct sessions *s, const struct device *d, const uint8_t *ts, size_t len);

@@ -169,14 +169,24 @@ void kept_drop(struct device *d, struct kept *k)
 }
 
 /* Duplicates come from the device or the server: the longer window counts. */
-void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len)
+static void done(struct device *d, struct kept *k, uint8_t kind, const uint8_t *data, size_t len)
 {
 	uint64_t keep_ms = coap_exchange_lifetime_ms(&d->profile->params);
 
 	if (k->id && !d->all->ending) /* at the end of the process it stays open for the next start */
-		store_done(d->all->env.store, k->id, REC_DONE, data, len,
+		store_done(d->all->env.store, k->id, kind, data, len,
 			   keep_ms > KEEP_WINDOW_MS ? keep_ms : KEEP_WINDOW_MS);
 	k->id = 0;
+}
+
+void kept_done(struct device *d, struct kept *k, const uint8_t *data, size_t len)
+{
+	done(d, k, REC_DONE, data, len);
+}
+
+void kept_handed(struct device *d, struct kept *k)
+{
+	done(d, k, REC_HANDED, NULL, 0);
 }
 
 static void write_head(struct writer *w, const struct assoc *a, uint8_t flags)
@@ -532,18 +542,33 @@ static void on_reply_kept(struct store_wait *w, int err)
 	exchange_reply_kept(x);
 }
 
+static void write_reply(struct writer *w, uint8_t type, uint8_t from, uint16_t mid, const uint8_t *data, size_t len)
+{
+	write_u8(w, RECORD_FORM);
+	write_u8(w, type);
+	write_u8(w, from);
+	write_u16(w, mid);
+	write_u16(w, (uint16_t)len);
+	write_bytes(w, data, len);
+}
+
+void keep_answer(struct exchange *x, const uint8_t *data, size_t len)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof buf);
+
+	write_reply(&w, data[0] >> 4 & 3, 0, 0, data, len);
+	append(x->dev, &x->kept, REC_REPLY, &w, false);
+}
+
 static void append_reply(struct exchange *x)
 {
 	const struct reply *r = x->reply;
 	uint8_t buf[RECORD_MAX];
 	struct writer w = writer_of(buf, sizeof buf);
 
-	write_u8(&w, RECORD_FORM);
-	write_u8(&w, r->type);
-	write_u8(&w, (uint8_t)((r->separate ? R_SEPARATE : 0) | (r->con ? R_CON : 0)));
-	write_u16(&w, r->mid);
-	write_u16(&w, r->len);
-	write_bytes(&w, r->data, r->len);
+	write_reply(&w, r->type, (uint8_t)((r->separate ? R_SEPARATE : 0) | (r->con ? R_CON : 0)), r->mid, r->data,
+		    r->len);
 	x->kept.wait.fn = on_reply_kept;
 	append(x->dev, &x->kept, REC_REPLY, &w, true);
 }

@@ -9,13 +9,14 @@
  *   REPLY           what the asker is about to get
  *   TURN            says nothing: who waits for it keeps its place behind what was written before
  *   DONE            the last one: what duplicates of the asker get (no form, the octets themselves)
+ *   HANDED          instead of it: they get what the last REPLY holds
  */
 #ifndef NIDDGW_SESSION_RECORD_H
 #define NIDDGW_SESSION_RECORD_H
 
 #define RECORD_FORM 1
 
-enum record { REC_UP = 1, REC_NOTE, REC_DOWN, REC_LEAVING, REC_STAYED, REC_REPLY, REC_TURN, REC_DONE };
+enum record { REC_UP = 1, REC_NOTE, REC_DOWN, REC_LEAVING, REC_STAYED, REC_REPLY, REC_TURN, REC_DONE, REC_HANDED };
 
 /* Of the opening records. */
 enum record_flag { F_CON = 1, F_OSCORE = 2, F_OBSERVE = 4, F_CANCEL = 8, F_LEAVING = 16, F_NO_RESPONSE = 32 };

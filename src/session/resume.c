@@ -66,7 +66,8 @@ struct entry {
 	bool con, opened;
 	bool answered, answer_con; /* a message of its own came as the answer */
 	uint16_t answer_mid;
-	uint64_t left_ms; /* possibly sent north, from then on; 0: not */
+	uint64_t replied_wall_ms; /* when its reply was written */
+	uint64_t left_ms;         /* possibly sent north, from then on; 0: not */
 };
 
 struct restore {
@@ -289,7 +290,7 @@ static void read_stayed(struct entry *e)
 		e->x->leaving = false;
 }
 
-static void read_reply(struct entry *e, struct reader *in)
+static void read_reply(const struct restore *r, struct entry *e, struct reader *in)
 {
 	uint8_t type, from;
 	const uint8_t *data;
@@ -303,6 +304,7 @@ static void read_reply(struct entry *e, struct reader *in)
 	data = read_message(in, &len);
 	if (!data || !e->x)
 		return;
+	e->replied_wall_ms = r->record_wall_ms;
 	if (from & R_SEPARATE) {
 		e->answered = true;
 		e->answer_con = from & R_CON;
@@ -350,13 +352,26 @@ static uint8_t answer_code(const struct entry *e, const struct store_replayed *r
 	return e->x->reply ? e->x->reply->data[1] : 0;
 }
 
+/* What duplicates of the asker get. */
+static void see_done(struct coap_peer *p, const struct entry *e, const struct store_replayed *rec)
+{
+	const struct reply *reply = e->x ? e->x->reply : NULL;
+
+	if (rec->kind != REC_HANDED)
+		see(p, e, rec->data, rec->len, true);
+	else if (reply && reply->type == COAP_ACK)
+		see(p, e, reply->data, reply->len, true);
+	else
+		see(p, e, NULL, 0, true);
+}
+
 /* It is over: only what duplicates get is still of use. */
 static void read_done(struct restore *r, struct entry *e, const struct store_replayed *rec)
 {
 	struct coap_peer *p = e->dev ? asker_of(e) : NULL;
 
 	if (p && e->opened)
-		see(p, e, rec->data, rec->len, true);
+		see_done(p, e, rec);
 	see_answer(r, e);
 	if (e->x && e->dir == UP)
 		register_replayed(e->x, answer_code(e, rec), rec->wall_ms);
@@ -395,7 +410,7 @@ static void on_record(void *arg, const struct store_replayed *rec)
 	else if (rec->kind == REC_STAYED)
 		read_stayed(e);
 	else if (rec->kind == REC_REPLY)
-		read_reply(e, &in);
+		read_reply(r, e, &in);
 }
 
 /* ---- what is open goes on ---- */
@@ -416,10 +431,17 @@ static void as_separate(struct exchange *x)
 	keep_reply(x, false);
 }
 
+/* The device repeats its message for at least so long (RFC 7252 4.8.2, without the random factor) if it has not had the
+ * ACK, and gets that again when it does. If it has it, for that may have left, it takes no notice of another one. */
+static bool waits_for_ack(const struct exchange *x)
+{
+	return x->dir == UP && clock_now_ms() - x->started_ms < coap_transmit_span_ms(&x->dev->profile->params) * 2 / 3;
+}
+
 static void resume_reply(struct restore *r, struct entry *e)
 {
 	see_answer(r, e);
-	if (e->x->acked)
+	if (e->x->acked && !waits_for_ack(e->x))
 		as_separate(e->x);
 	if (!e->x->kept.waiting)
 		exchange_reply_kept(e->x);
@@ -442,6 +464,7 @@ static void resume_up(struct restore *r, struct entry *e)
 	restore_ack(x);
 	see(&e->dev->south, e, ack.octets, x->acked ? sizeof ack : 0, false);
 	if (x->reply) { /* answered by the server already: the device gets it again */
+		register_replayed(x, x->reply->data[1], e->replied_wall_ms);
 		resume_reply(r, e);
 		return;
 	}

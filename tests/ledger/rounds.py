@@ -20,6 +20,19 @@ async def moment(most=1.2):
     await asyncio.sleep(random.uniform(0.02, most))
 
 
+async def lonely(scene):
+    """All servers are gone, and there is something for them."""
+    for s in scene.servers:
+        s.close()
+    await scene.more(150)
+
+
+async def company(scene):
+    for s in scene.servers:
+        await s.open()
+        s.be_moody()
+
+
 async def killed(scene, most=1.2):
     """kill -9; now and then a second time while it starts."""
     await moment(most)
@@ -39,23 +52,32 @@ def failpoints():
     return sorted(names)
 
 
+# How a failpoint is come by: after how many passes, how long nobody is there before, how many starts before, and whether the servers are
+# gone all that time, so that notifications stay open.
+WAYS = ((None, 0, 0, False), (1, 0, 0, False), (1, AWAY_S, 0, False), (1, 0, SEGMENTS, False), (1, AWAY_S, SEGMENTS, True))
+
+
 async def failpoint(scene, name):
     """It ends itself at a named place: after some passes, else at the first; some are reached only when old units have been
-    forgotten, or when there are many segments. scene.hasty: only what is reached at once."""
-    for passes, away, starts in ((random.choice((1, 2, 5, 20)), 0, 0), (1, 0, 0), (1, AWAY_S, 0), (1, 0, SEGMENTS)):
+    forgotten, when there are many segments, or when the oldest holds what is still open. scene.hasty: only what is reached at once."""
+    for way in WAYS[:1] if scene.hasty else WAYS:
+        passes, away, starts, alone = way
+        if alone:
+            await lonely(scene)
         for _ in range(starts):
             await killed(scene, 0.05)
         scene.daemon.kill()
         if away:
             await scene.pass_time(away)
-        scene.daemon.spawn(fail="%s:%d" % (name, 1 if scene.hasty else passes))
-        if not await scene.daemon.ready() or await scene.daemon.ended(HASTY_S if scene.hasty else FAILPOINT_S):
+        scene.daemon.spawn(fail="%s:%d" % (name, 1 if scene.hasty else passes or random.choice((1, 2, 5, 20))))
+        reached = not await scene.daemon.ready() or await scene.daemon.ended(HASTY_S if scene.hasty else FAILPOINT_S)
+        if alone:
+            await company(scene)
+        if reached:
             scene.daemon.gone()
             scene.reached[name] = True
             await scene.daemon.start()
             return
-        if scene.hasty:
-            break
     scene.reached.setdefault(name, False)
 
 
@@ -94,14 +116,10 @@ async def disk_full(scene):
 
 async def outage(scene):
     """All servers are gone for a while, the daemon is killed meanwhile."""
-    for s in scene.servers:
-        s.close()
-    await scene.more(150)
+    await lonely(scene)
     await killed(scene)
     await scene.more(150)
-    for s in scene.servers:
-        await s.open()
-        s.be_moody()
+    await company(scene)
 
 
 async def doubt(scene):

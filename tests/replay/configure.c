@@ -233,12 +233,13 @@ static void list_add(struct run_conf *c, struct conf_list *l, void *v)
 
 static void add_record(struct run_conf *c, const struct record *r)
 {
-	static const struct conf_item journal[] = { CONF_BOOL(struct link_conf, journal, true), CONF_END };
+	static const struct conf_item link[] = { CONF_BOOL(struct link_conf, journal, true),
+						 CONF_BOOL(struct fake_link_conf, queues, false), CONF_END };
 	void *v;
 
 	switch (r->kind) {
 	case LINKS:
-		list_add(c, &c->links, fill_record(c, &r->words, journal, sizeof(struct link_conf)));
+		list_add(c, &c->links, fill_record(c, &r->words, link, sizeof(struct fake_link_conf)));
 		break;
 	case SERVERS:
 		v = fill_record(c, &r->words, server_items, sizeof(struct server_conf));

@@ -157,12 +157,10 @@ static void op_cancel_key(struct link_dev *d, uint64_t key)
 	}
 }
 
-static const struct link_ops ops = { .name = "replay",
-				     .attach = op_attach,
-				     .detach = op_detach,
-				     .send = op_send,
-				     .cancel = op_cancel,
-				     .cancel_key = op_cancel_key };
+#define OPS                                                                                                            \
+	.name = "replay", .attach = op_attach, .detach = op_detach, .send = op_send, .cancel = op_cancel,              \
+	.cancel_key = op_cancel_key
+static const struct link_ops ops = { OPS }, queueing_ops = { OPS, .queues = true };
 
 struct fake_link *fake_link_open(const char *name)
 {
@@ -186,6 +184,7 @@ struct fake_link *fake_link_open(const char *name)
 void fake_link_set(struct fake_link *l, const struct link_conf *conf)
 {
 	l->conf.journal = conf->journal;
+	l->base.ops = ((const struct fake_link_conf *)(const void *)conf)->queues ? &queueing_ops : &ops;
 }
 
 void fake_link_close(struct fake_link *l)

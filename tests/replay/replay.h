@@ -107,6 +107,10 @@ void conf_close(void);                 /* closes all, the records stay */
 void conf_end(void);                   /* closes all and frees */
 
 /* ---- link.c, north.c: the two ends ---- */
+struct fake_link_conf {
+	struct link_conf base;
+	bool queues; /* units wait in it until an event says what became of them */
+};
 struct fake_link *fake_link_open(const char *name);
 struct link *fake_link_base(struct fake_link *l);
 const char *fake_link_name(const struct fake_link *l);

@@ -9,7 +9,7 @@ import pytest
 from bed import wait_until
 from coapmsg import CON
 from t8scene import t8  # noqa: F401  (a fixture)
-from t8fake import Answer, Late, failure, when_utc
+from t8fake import Answer, Late, Silent, failure, when_utc
 
 M1 = "m1@iot.example"
 
@@ -250,3 +250,71 @@ def test_a_peer_that_does_not_answer_the_deletes_does_not_hold_up_the_end(t8):  
     s.fake.wait("delete", n=3, answered=False)
     assert s.gw.stop() == 0
     gate.set()
+
+
+# ---- answers that are on their way down: open in the journal until the network has them ----
+
+def asked_and_answered(s, token, held):
+    """The device asks, the server answers; held: the rule for the request that takes the answer down. Its message."""
+    msg = s.message("POST", "/dp", token=token, payload=token)
+    s.fake.up(M1, msg)
+    asked = s.srv.recv(where=lambda m: m.is_request and m.payload == token)
+    before = s.fake.mark()
+    if held:
+        s.fake.when("deliver", held)
+    s.srv.reply(asked, "2.04", b"took " + token)
+    if held:
+        s.fake.wait("deliver", since=before, answered=False)
+    return msg
+
+
+def nothing_north(s):
+    """The server is asked for nothing that it has answered already."""
+    s.settle()
+    with pytest.raises(AssertionError):
+        s.srv.recv(timeout=0.1, where=lambda m: m.payload in (b"one", b"two"))
+
+
+@pytest.mark.parametrize("end", ["kill9", "stop"])
+def test_answers_on_their_way_to_the_network_go_down_after_the_restart(t8, end):  # noqa: F811
+    s = t8(warp=False).register()
+    first = asked_and_answered(s, b"one", Silent())      # its request is under way
+    second = asked_and_answered(s, b"two", None)         # behind it, in the queue of the link
+    wait_until(lambda: s.uplinks("answered") == 3)
+    if end == "kill9":
+        s.fake.up(M1, s.message("POST", "/dp", payload=b"three"))  # taken: what stands before it in the journal is on disk
+    getattr(s.gw, end)()
+    before = s.fake.mark()
+    s.gw.start()
+    s.ready()
+    for msg in (first, second):
+        got = s.fake.down(M1, where=lambda m: m.is_response)
+        assert (got.token, got.mid, got.code, got.payload) == (msg.token, msg.mid, "2.04", b"took " + msg.token)
+    if end == "kill9":
+        s.srv.reply(s.srv.recv(where=lambda m: m.payload == b"three"), "2.04")  # the only one that the server is asked again
+        s.fake.down(M1)
+    nothing_north(s)
+    sent = len(s.fake.all("deliver", since=before))
+    assert sent == 2 + (end == "kill9")
+    crash(s)
+    s.settle()
+    assert len(s.fake.all("deliver", since=before)) == sent
+    s.fake.up(M1, first)                                 # a duplicate: its answer again, and nothing to the server
+    assert s.fake.down(M1, where=lambda m: m.mid == first.mid).payload == b"took one"
+    nothing_north(s)
+
+
+def test_t8_47_an_answer_that_the_network_keeps_since_before_is_not_sent_again(t8):  # noqa: F811
+    gate = threading.Event()
+    s = t8().register()
+    s.settle()
+    known = records(s)
+    s.fake.buffering = True
+    asked_and_answered(s, b"one", Late(gate))            # taken, and the answer to the request never comes
+    stored(s, lambda r: r != known)
+    before = s.fake.mark()
+    crash(s)
+    gate.set()
+    s.fake.wait("lookup", since=before)
+    nothing_north(s)
+    assert not s.fake.all("deliver", since=before)

@@ -98,17 +98,21 @@ void t8_queue_again(struct t8_busy *b, struct t8_item *it)
 	t8_of(b->d)->queued++;
 }
 
+static bool is_same(const struct t8_item *it, const struct link_down *how, const uint8_t *data, size_t len)
+{
+	return (!how->id || it->id == how->id) && it->len == len && !memcmp(it->data, data, len);
+}
+
 /* A retransmission of what has not even left, or is on its way just now, adds nothing; nor does the same answer once
  * more to a device that asks again. */
 static bool is_under_way(struct t8_busy *b, const struct link_down *how, const uint8_t *data, size_t len)
 {
-	struct t8_item *it;
+	struct t8_item *it = b->flying;
 
-	if (b->flying && !b->flying->cancelled && b->flying->id == how->id && b->flying->len == len &&
-	    !memcmp(b->flying->data, data, len))
+	if (it && !it->cancelled && is_same(it, how, data, len))
 		return true;
 	TAILQ_FOREACH(it, &b->queue, next)
-	if (it->id == how->id && it->len == len && !memcmp(it->data, data, len)) {
+	if (is_same(it, how, data, len)) {
 		if (how->deadline_ms)
 			it->deadline_ms = how->deadline_ms;
 		return true;
@@ -125,6 +129,7 @@ static struct t8_item *item_new(const struct link_down *how, const uint8_t *data
 	it->id = how->id;
 	it->key = how->key;
 	it->klass = (uint8_t)how->klass;
+	it->once = how->once;
 	it->deadline_ms = how->deadline_ms ? how->deadline_ms : clock_now_ms() + NO_DEADLINE_MS;
 	it->port_ue = how->port_ue;
 	it->port_scef = how->port_scef;

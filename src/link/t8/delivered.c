@@ -131,7 +131,7 @@ static void pending(struct t8_dev *d, struct t8_item *it, const struct t8_reply 
 	} else if (early && t8_status_class(early->status).state != LINK_DOWN_BUFFERED) {
 		here = t8_tell_status(d, name, early->status,
 				      early->has_retry ? t8_hint_ms(early->retry_wall_ms, NULL) : 0);
-	} else if (name.id && t8_pending_add(d, tail, it)) {
+	} else if (name.id && !it->once && t8_pending_add(d, tail, it)) {
 		const char *status = *r->a.status ? r->a.status : "BUFFERING";
 
 		here = t8_tell_status(d, name, status, t8_retry_at_ms(NULL, &r->a, NULL));
@@ -212,7 +212,7 @@ static void on_looked_up(struct t8_call *c, const struct t8_reply *r)
 	} else if (!err && it->cancelled) {
 		take_back(c->l, tail);
 		again(d, it, 0);
-	} else if (!err && t8_pending_add(d, tail, it)) {
+	} else if (!err && (it->once || t8_pending_add(d, tail, it))) {
 		struct t8_name name = t8_name_of(it);
 
 		free(it);

@@ -460,6 +460,7 @@ static void t8_status(const struct link *base, struct link_status *st)
 
 const struct link_ops link_t8_ops = {
 	.name = "t8",
+	.queues = true,
 	.items = link_t8_items,
 	.conf_size = sizeof(struct t8_conf),
 	.check = t8_conf_check,

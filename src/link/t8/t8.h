@@ -181,6 +181,7 @@ struct t8_item {
 	bool resent;    /* once more after an unknown outcome */
 	bool recreated; /* once more after the configuration was lost */
 	bool cancelled;
+	bool once;      /* link_down.once */
 	bool orphan;    /* the configuration it went to was lost meanwhile */
 	int16_t port_ue, port_scef;
 	int64_t latency_s; /* link_down.maximum_latency_s */

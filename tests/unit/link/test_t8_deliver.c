@@ -473,6 +473,40 @@ static void a_retransmission_of_what_has_not_left_is_not_a_second_unit(void **st
 	assert_int_equal(link_at()->queued, 1);
 }
 
+static void what_the_network_keeps_of_an_answer_is_not_followed(void **state)
+{
+	struct link_down how = {
+		.id = 1, .key = 9, .klass = LINK_ANSWER, .once = true, .port_ue = -1, .port_scef = -1
+	};
+	struct link_down copy = { .klass = LINK_ANSWER, .port_ue = -1, .port_scef = -1 };
+	struct t8_dev *d = active_device();
+
+	(void)state;
+	assert_int_equal(t8_send((struct link_dev *)d, &how, (const uint8_t *)unit, 4), 0);
+	assert_int_equal(t8_send((struct link_dev *)d, &copy, (const uint8_t *)unit, 4), 0);
+	assert_int_equal(d->busy->queued, 0); /* for a duplicate: the same is on its way */
+	reply(asked(HTTP_POST, DELIVERIES), 201, DELIVERIES "/7", "{\"deliveryStatus\":\"BUFFERING\"}");
+	expect(LINK_DOWN_SENT, LINK_CAUSE_NONE);
+	assert_int_equal(seen.downs, 1);
+	assert_int_equal(link_at()->pending.count, 0);
+	assert_null(d->busy);
+}
+
+static void an_answer_that_is_found_in_the_list_is_handed_over(void **state)
+{
+	struct link_down how = { .id = 1, .klass = LINK_ANSWER, .once = true, .port_ue = -1, .port_scef = -1 };
+	struct t8_dev *d = active_device();
+
+	(void)state;
+	assert_int_equal(t8_send((struct link_dev *)d, &how, (const uint8_t *)unit, 4), 0);
+	reply(asked(HTTP_POST, DELIVERIES), 504, NULL, "");
+	reply(asked(HTTP_GET, DELIVERIES), 200, NULL,
+	      "[{\"self\":\"" DELIVERIES "/3\",\"externalId\":\"m1@iot.example\",\"data\":\"" UNIT_B64 "\"}]");
+	expect(LINK_DOWN_BUFFERED, LINK_CAUSE_NONE);
+	assert_int_equal(link_at()->pending.count, 0);
+	assert_null(d->busy);
+}
+
 static void a_full_queue_says_so(void **state)
 {
 	struct t8_dev *d = sent();
@@ -584,6 +618,8 @@ int main(void)
 		T(t8_50_a_cancelled_delivery_is_taken_back),
 		T(t8_63_t8_64_retry_times_are_held_to_a_day),
 		T(a_retransmission_of_what_has_not_left_is_not_a_second_unit),
+		T(what_the_network_keeps_of_an_answer_is_not_followed),
+		T(an_answer_that_is_found_in_the_list_is_handed_over),
 		T(a_full_queue_says_so),
 		T(an_uplink_frees_what_waits_for_a_back_off),
 		T(a_full_client_is_asked_again),
