@@ -22,7 +22,7 @@ ROOMS = {
     "config": ["<libconfig.h>"],
     "store": ["<sqlite3.h>"],  # other rooms see store.h alone
     "coap": [],  # no socket, no library: time and octets come in as arguments
-    "lwm2m": ["coap/", "<jansson.h>"],
+    "lwm2m": ["coap/", "<cbor.h>", "<expat.h>"],
     "http": ["<event2/>", "<openssl/>", "<curl/>"],  # knows nothing of T8
     "link": ["store/store.h"],  # a link's own records
     "link/t8": ["link/link.h", "store/store.h", "http/", "<jansson.h>"],
