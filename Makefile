@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
 # The rooms of src/ (README: map); each .c of a room goes into one library, the programs are thin.
-ROOMS := base config store coap lwm2m http link link/t8 link/udp north session control
+ROOMS := base config store coap lwm2m mirror http link link/t8 link/udp north session control
 PKGS := libevent libevent_openssl openssl libconfig libcurl jansson sqlite3 libcbor expat
 SIM_PKGS := libcoap-3-openssl
 
