@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* body.c - bodies that pass in blocks, put together beside the way
  *
- * The blocks themselves pass on without waiting. What is kept of them is bounded in each body, in all and in time; where
- * that is not enough, or a block was not seen, the body is lost, which its last block tells.
+ * The blocks themselves pass on without waiting. What is kept of them is bounded in each body, in all and in time;
+ * where that is not enough, or a block was not seen, the body is lost, which its last block tells.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +134,8 @@ static bool append(struct bodies *b, struct body *y, const struct body_block *p)
 	return true;
 }
 
-enum body_step bodies_take(struct bodies *b, const struct body_key *k, const struct body_block *p, const struct body **out)
+enum body_step bodies_take(struct bodies *b, const struct body_key *k, const struct body_block *p,
+			   const struct body **out)
 {
 	bool more = p->has && coap_block_more(p->block), first = !p->has || !coap_block_num(p->block);
 	struct body *y;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* draft.c - what a unit was, and the report that comes of it
  *
- * The operation follows from the request, whoever made it; the values stand in the answer when something was read, and in the
- * request when something was written and accepted. What an answer refuses is no report.
+ * The operation follows from the request, whoever made it; the values stand in the answer when something was read, and
+ * in the request when something was written and accepted. What an answer refuses is no report.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,7 +27,8 @@ struct draft {
 
 /* ---- finishing ---- */
 
-static struct draft draft_of(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *u, const char *op)
+static struct draft draft_of(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *u,
+			     const char *op)
 {
 	return (struct draft){ .m = m,
 			       .who = who,
@@ -158,7 +159,8 @@ static bool collect(struct draft *d, const struct body_key *k, const struct body
 
 /* ---- requests of devices ---- */
 
-static struct body_block request_block(const struct mirror_unit *u, const struct coap_view *v, unsigned format, const char *op)
+static struct body_block request_block(const struct mirror_unit *u, const struct coap_view *v, unsigned format,
+				       const char *op)
 {
 	return (struct body_block){ .has = v->has_block1,
 				    .block = v->block1,
@@ -187,7 +189,8 @@ static struct body_key up_key(const struct mirror_who *who, enum lwm2m_op op)
 	return key_of(who->leg, BODY_UP, (uint8_t)op, &nowhere);
 }
 
-void mirror_request(struct mirror *m, const struct mirror_who *who, enum lwm2m_op op, const struct mirror_unit *u, int confirmed)
+void mirror_request(struct mirror *m, const struct mirror_who *who, enum lwm2m_op op, const struct mirror_unit *u,
+		    int confirmed)
 {
 	struct draft d = draft_of(m, who, u, op == LWM2M_SEND ? "send" : "register");
 	struct body_key k = up_key(who, op);
@@ -216,7 +219,8 @@ static enum lwm2m_op up_op(const struct coap_msg *last)
 	return v.paths == 1 ? LWM2M_REGISTER : LWM2M_UPDATE;
 }
 
-const uint8_t *mirror_body(const struct mirror *m, const struct mirror_who *who, const struct coap_msg *last, size_t *len)
+const uint8_t *mirror_body(const struct mirror *m, const struct mirror_who *who, const struct coap_msg *last,
+			   size_t *len)
 {
 	struct body_key k = up_key(who, up_op(last));
 	const struct body *y = bodies_find(&m->bodies, &k);
@@ -261,7 +265,9 @@ static const char *write_op(const struct coap_msg *request, const struct coap_vi
 	case COAP_PUT:
 		return "write";
 	case COAP_POST:
-		return t->path.depth == 1 ? "create" : t->path.depth == 2 || (t->path.depth == 3 && !execute) ? "write" : NULL;
+		return t->path.depth == 1                                        ? "create"
+			: t->path.depth == 2 || (t->path.depth == 3 && !execute) ? "write"
+										 : NULL;
 	case COAP_IPATCH:
 		return "write-composite";
 	default:
@@ -269,7 +275,8 @@ static const char *write_op(const struct coap_msg *request, const struct coap_vi
 	}
 }
 
-/* A Create that leaves the instance to the device: where the resources stand alone, they belong to the one that its answer names. */
+/* A Create that leaves the instance to the device: where the resources stand alone, they belong to the one that its
+ * answer names. */
 static void place_created(struct draft *d, const struct coap_msg *answer)
 {
 	uint8_t first = d->len ? d->body[0] : 0;
@@ -290,8 +297,8 @@ static void place_created(struct draft *d, const struct coap_msg *answer)
 	d->target.path = p;
 }
 
-static void written(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *answer, const struct mirror_unit *ask,
-		    const struct coap_view *v, const struct mirror_target *t)
+static void written(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *answer,
+		    const struct mirror_unit *ask, const struct coap_view *v, const struct mirror_target *t)
 {
 	const struct mirror_unit u = { ask->msg, ask->len, answer->arrival_ms };
 	struct body_key k = key_of(who->leg, BODY_DOWN, ask->msg->code, t);
@@ -313,8 +320,8 @@ static void written(struct mirror *m, const struct mirror_who *who, const struct
 	finish(&d);
 }
 
-static void answered(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t, const struct mirror_unit *u, const char *op,
-		     int confirmed)
+static void answered(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t,
+		     const struct mirror_unit *u, const char *op, int confirmed)
 {
 	struct body_key k = key_of(who->leg, BODY_ANSWER, t->composite, t);
 	struct draft d = draft_of(m, who, u, op);
@@ -340,7 +347,8 @@ static void answered(struct mirror *m, const struct mirror_who *who, const struc
 		finish(&d);
 }
 
-void mirror_answer(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *answer, const struct mirror_unit *request)
+void mirror_answer(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *answer,
+		   const struct mirror_unit *request)
 {
 	struct mirror_target t = mirror_target_of(request->msg, who->objects);
 	bool reads = request->msg->code == COAP_GET || request->msg->code == COAP_FETCH;
@@ -356,7 +364,8 @@ void mirror_answer(struct mirror *m, const struct mirror_who *who, const struct 
 		answered(m, who, &t, answer, read_op(request->msg, &rv, &av), -1);
 }
 
-void mirror_notify(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t, const struct mirror_unit *u, int confirmed)
+void mirror_notify(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t,
+		   const struct mirror_unit *u, int confirmed)
 {
 	if (m->listening && t->known && u->msg->code == COAP_CONTENT)
 		answered(m, who, t, u, "notify", confirmed);
@@ -364,9 +373,9 @@ void mirror_notify(struct mirror *m, const struct mirror_who *who, const struct 
 
 /* ---- for what the gateway asks itself ---- */
 
-
-int mirror_decode(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t, unsigned format, const uint8_t *body, size_t len,
-		  uint64_t arrival_ms, mirror_take_fn *take, void *arg, const char **reason)
+int mirror_decode(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t, unsigned format,
+		  const uint8_t *body, size_t len, uint64_t arrival_ms, mirror_take_fn *take, void *arg,
+		  const char **reason)
 {
 	const struct mirror_unit u = { .arrival_ms = arrival_ms };
 	struct draft d = draft_of(m, who, &u, "read");

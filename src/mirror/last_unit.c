@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* last_unit.c - the unit that each sensor of a device told last (resource 5701)
  *
- * Many devices report their unit once and then values alone. Only devices that ever told one take memory, and never more than a
- * few of their instances are remembered; where there is no room a value has no unit, and nothing else is lost.
+ * Many devices report their unit once and then values alone. Only devices that ever told one take memory, and never
+ * more than a few of their instances are remembered; where there is no room a value has no unit, and nothing else is
+ * lost.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* raw.c - what is visible of a unit that cannot be decoded, or must not be: sizes, codes, identifiers, option numbers */
+/* raw.c - what is visible of a unit that cannot be decoded, or must not be: sizes, codes, identifiers, option numbers
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 
 static const char *const type_words[] = { "CON", "NON", "ACK", "RST" };
 
-static struct report raw_of(const struct mirror_who *who, const char *kind, bool down, size_t unit_bytes, uint64_t arrival_ms)
+static struct report raw_of(const struct mirror_who *who, const char *kind, bool down, size_t unit_bytes,
+			    uint64_t arrival_ms)
 {
 	return (struct report){ .kind = NIDDGW_RECORD_RAW,
 				.arrival_ms = arrival_ms,
@@ -58,7 +60,8 @@ void mirror_oscore(struct mirror *m, const struct mirror_who *who, bool down, co
 	mirror_give(m, &r);
 }
 
-/* DTLS 1.2: type, version, epoch. DTLS 1.3 ciphertext shows the last two bits of the epoch, and no type but that of application data. */
+/* DTLS 1.2: type, version, epoch. DTLS 1.3 ciphertext shows the last two bits of the epoch, and no type but that of
+ * application data. */
 static void read_record(struct report *r, const uint8_t *data, size_t len)
 {
 	struct reader in = reader_of(data, len);
@@ -74,7 +77,8 @@ static void read_record(struct report *r, const uint8_t *data, size_t len)
 	r->dtls_epoch = read_u16(&in);
 }
 
-void mirror_dtls(struct mirror *m, const struct mirror_who *who, bool down, const uint8_t *data, size_t len, uint64_t arrival_ms)
+void mirror_dtls(struct mirror *m, const struct mirror_who *who, bool down, const uint8_t *data, size_t len,
+		 uint64_t arrival_ms)
 {
 	struct report r = raw_of(who, "dtls", down, len, arrival_ms);
 
@@ -87,7 +91,8 @@ void mirror_dtls(struct mirror *m, const struct mirror_who *who, bool down, cons
 }
 
 /* A message that is nearly one may hold what never leaves: its octets stay here. */
-void mirror_unknown(struct mirror *m, const struct mirror_who *who, const uint8_t *data, size_t len, uint64_t arrival_ms)
+void mirror_unknown(struct mirror *m, const struct mirror_who *who, const uint8_t *data, size_t len,
+		    uint64_t arrival_ms)
 {
 	struct report r = raw_of(who, "unknown", false, len, arrival_ms);
 
@@ -101,15 +106,16 @@ void mirror_unknown(struct mirror *m, const struct mirror_who *who, const uint8_
 	mirror_give(m, &r);
 }
 
-void raw_failed(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *u, size_t unit_bytes, bool down, unsigned format,
-		const char *reason, bool show_payload)
+void raw_failed(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *u, size_t unit_bytes,
+		bool down, unsigned format, const char *reason, bool show_payload)
 {
 	struct report r = raw_of(who, "unknown", down, unit_bytes, u->arrival_ms);
 	const char *name = lwm2m_format_name(format);
 	char label[64];
 
 	snprintf(label, sizeof label, "format=\"%s\"", name ? name : "other");
-	++*metrics_counter(m->env.metrics, "mirror_decode_failed_total", label, "Reports of devices that could not be decoded");
+	++*metrics_counter(m->env.metrics, "mirror_decode_failed_total", label,
+			   "Reports of devices that could not be decoded");
 	r.reason = reason;
 	add_coap(&r, u->msg);
 	if (show_payload) {

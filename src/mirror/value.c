@@ -79,8 +79,8 @@ static const char *keep_unit(struct scratch *s, const struct lwm2m_text *unit, c
 
 /* ---- numbers ---- */
 
-/* A float of 32 bits is told by few decimal digits: 0.1 rather than the 0.10000000149 that it is as a double. Up to nine digits make it
- * out, and quotients of exact numbers are the doubles next to the decimals. */
+/* A float of 32 bits is told by few decimal digits: 0.1 rather than the 0.10000000149 that it is as a double. Up to
+ * nine digits make it out, and quotients of exact numbers are the doubles next to the decimals. */
 static double shortest(double v)
 {
 	static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -188,7 +188,8 @@ static void add_value(struct values *s, struct niddgw_value *o, const struct lwm
 	s->unit = o->unit ? o->unit : s->unit;
 }
 
-size_t report_values(struct mirror *m, const struct mirror_who *who, struct report *r, const struct lwm2m_value *v, size_t n)
+size_t report_values(struct mirror *m, const struct mirror_who *who, struct report *r, const struct lwm2m_value *v,
+		     size_t n)
 {
 	struct values s = { .m = m, .who = who, .units = { .report = v, .n = n } };
 	size_t hidden = 0;

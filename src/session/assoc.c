@@ -62,8 +62,9 @@ static void renew(struct assoc *a, struct coap_tx *tx)
 	uint16_t old = tx->mid;
 
 	tx->mid = coap_peer_mid(&a->peer);
-	log_ev(LOG_INFO, ROOM, "in_doubt", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
-	       LF_STR("dir", "up"), LF_UINT("old_mid", old), LF_UINT("north_mid", tx->mid));
+	log_ev(LOG_INFO, ROOM, "in_doubt", LF_STR("dev", device_name(a->dev)),
+	       LF_STR("server", a->srv->conf->head.name), LF_STR("dir", "up"), LF_UINT("old_mid", old),
+	       LF_UINT("north_mid", tx->mid));
 	tx->data[2] = (uint8_t)(tx->mid >> 8);
 	tx->data[3] = (uint8_t)tx->mid;
 	tx->first_ms = clock_now_ms();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy.c - what the mirror is shown
  *
- * A unit is shown when it has been dealt with: a request of a device when it is on disk and leaves, an answer of a device
- * when it has been taken for its request. Repetitions never come so far, and what is restored after a restart is not shown
- * again. Whether the server has acknowledged it is said where that shows soon: then the copy stands back for a moment, one of
- * each device at most, so that reports of a device keep their order.
+ * A unit is shown when it has been dealt with: a request of a device when it is on disk and leaves, an answer of a
+ * device when it has been taken for its request. Repetitions never come so far, and what is restored after a restart is
+ * not shown again. Whether the server has acknowledged it is said where that shows soon: then the copy stands back for
+ * a moment, one of each device at most, so that reports of a device keep their order.
  */
 #include <string.h>
 

@@ -12,9 +12,9 @@
 
 #include "session/internal.h"
 
-#define FORM 2        /* 1 had no objects and no targets of observations */
+#define FORM 2 /* 1 had no objects and no targets of observations */
 #define RECORD_MAX 65536
-#define OBJECTS_MOST 512 /* that are stored of one registration */
+#define OBJECTS_MOST 512  /* that are stored of one registration */
 #define SAVE_MS 50        /* changes within this go in one record */
 #define HEARD_S 5         /* how stale the time of the last unit may be */
 #define TOKENS_SKIPPED 61 /* per life that wrote nothing: a device may still answer to them */

@@ -28,11 +28,11 @@ ROOMS = {
     "link/t8": ["link/link.h", "store/store.h", "http/", "<jansson.h>"],
     "link/udp": ["link/link.h", "store/store.h"],
     "north": ["<event2/>", "<openssl/>"],  # evdns; TLS later
-    "session": ["coap/", "lwm2m/", "link/link.h", "north/north.h", "store/store.h"],
+    "session": ["coap/", "lwm2m/", "link/link.h", "north/north.h", "store/store.h", "mirror/mirror.h"],
     # control only reads: links and servers through their status functions
     "control": ["session/", "config/", "link/link.h", "north/north.h", "store/store.h", "plugin/plugins.h", "mirror/json.h", "<event2/>",
                 "<jansson.h>"],
-    "mirror": ["lwm2m/", "niddgw/plugin.h", "plugin/plugins.h"],
+    "mirror": ["lwm2m/", "coap/", "niddgw/plugin.h", "plugin/plugins.h"],
     "plugin": ["mirror/report.h", "niddgw/plugin.h", "host/host.h"],  # host.h for those that run in the daemon
     "host": ["mirror/report.h", "mirror/json.h", "niddgw/plugin.h", "plugin/frame.h"],  # one plug-in and what it may call
     "ctl": ["<jansson.h>"],
