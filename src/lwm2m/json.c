@@ -10,18 +10,18 @@
 
 #include "lwm2m/typed.h"
 
-static bool bad(struct json *j)
+static bool bad(struct jread *j)
 {
 	return gather_fault(j->g, j->p >= j->end ? FAULT_TRUNCATED : FAULT_FORMAT);
 }
 
-static void skip_space(struct json *j)
+static void skip_space(struct jread *j)
 {
 	while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t'))
 		j->p++;
 }
 
-static bool take(struct json *j, char c)
+static bool take(struct jread *j, char c)
 {
 	skip_space(j);
 	if (j->p == j->end || *j->p != c)
@@ -31,7 +31,7 @@ static bool take(struct json *j, char c)
 }
 
 /* The next character that is no space; NUL at the end. */
-static char peek(struct json *j)
+static char peek(struct jread *j)
 {
 	skip_space(j);
 	return j->p < j->end ? *j->p : '\0';
@@ -48,7 +48,7 @@ static int hex_of(char c)
 }
 
 /* Four hexadecimal digits; -1: they are not there. */
-static int32_t unit_of(struct json *j)
+static int32_t unit_of(struct jread *j)
 {
 	int32_t unit = 0;
 
@@ -64,7 +64,7 @@ static int32_t unit_of(struct json *j)
 }
 
 /* Behind "\u": one unit, or two that make a character. A half of such a pair alone is no text; -1. */
-static int32_t unicode_of(struct json *j)
+static int32_t unicode_of(struct jread *j)
 {
 	const int32_t high = unit_of(j);
 	int32_t low;
@@ -79,7 +79,7 @@ static int32_t unicode_of(struct json *j)
 }
 
 /* Behind a backslash. */
-static int32_t escaped(struct json *j)
+static int32_t escaped(struct jread *j)
 {
 	static const char names[] = "\"\\/bfnrt", are[] = "\"\\/\b\f\n\r\t";
 	const char *name = j->p < j->end && *j->p ? strchr(names, *j->p) : NULL;
@@ -119,7 +119,7 @@ static size_t put_utf8(char *out, int32_t c)
 }
 
 /* To the closing quote; in *escapes whether some stand before it. */
-static bool find_quote(struct json *j, const char **quote, bool *escapes)
+static bool find_quote(struct jread *j, const char **quote, bool *escapes)
 {
 	const char *p = j->p;
 
@@ -137,7 +137,7 @@ static bool find_quote(struct json *j, const char **quote, bool *escapes)
 }
 
 /* The text becomes no longer than it is written. */
-static bool resolve(struct json *j, const char *quote, struct lwm2m_text *out)
+static bool resolve(struct jread *j, const char *quote, struct lwm2m_text *out)
 {
 	char *copy = gather_alloc(j->g, (size_t)(quote - j->p));
 	size_t n = 0;
@@ -160,7 +160,7 @@ static bool resolve(struct json *j, const char *quote, struct lwm2m_text *out)
 	return true;
 }
 
-bool json_string(struct json *j, struct lwm2m_text *out)
+bool jread_string(struct jread *j, struct lwm2m_text *out)
 {
 	const char *quote = NULL;
 	bool escapes;
@@ -177,12 +177,12 @@ bool json_string(struct json *j, struct lwm2m_text *out)
 	return true;
 }
 
-bool json_key(struct json *j, struct lwm2m_text *key)
+bool jread_key(struct jread *j, struct lwm2m_text *key)
 {
-	return json_string(j, key) && take(j, ':');
+	return jread_string(j, key) && take(j, ':');
 }
 
-bool json_meet(struct json *j, struct json_names *names, const struct lwm2m_text *name)
+bool jread_meet(struct jread *j, struct jread_names *names, const struct lwm2m_text *name)
 {
 	for (size_t i = 0; i < names->n; i++)
 		if (names->v[i].len == name->len && !memcmp(names->v[i].p, name->p, name->len))
@@ -195,7 +195,7 @@ bool json_meet(struct json *j, struct json_names *names, const struct lwm2m_text
 
 /* ---- numbers and words ---- */
 
-static bool digits(struct json *j)
+static bool digits(struct jread *j)
 {
 	const char *from = j->p;
 
@@ -204,13 +204,13 @@ static bool digits(struct json *j)
 	return j->p > from || bad(j);
 }
 
-static bool next_is(const struct json *j, const char *either)
+static bool next_is(const struct jread *j, const char *either)
 {
 	return j->p < j->end && *j->p && strchr(either, *j->p);
 }
 
 /* Its form is held against JSON here; what it is worth is the same as in text. */
-bool json_number(struct json *j, struct lwm2m_value *v)
+bool jread_number(struct jread *j, struct lwm2m_value *v)
 {
 	const char *from;
 
@@ -242,7 +242,7 @@ bool json_number(struct json *j, struct lwm2m_value *v)
 }
 
 /* false without a fault: another word stands there. */
-static bool take_word(struct json *j, const char *word)
+static bool take_word(struct jread *j, const char *word)
 {
 	const size_t len = strlen(word);
 
@@ -254,7 +254,7 @@ static bool take_word(struct json *j, const char *word)
 }
 
 /* Words begin with letters of their own; one that the end of the payload cuts is truncated. */
-static bool no_word(struct json *j)
+static bool no_word(struct jread *j)
 {
 	static const char *const words[] = { "true", "false", "null" };
 	const size_t left = (size_t)(j->end - j->p);
@@ -265,7 +265,7 @@ static bool no_word(struct json *j)
 	return gather_fault(j->g, next_is(j, "\"[{-0123456789tfn") ? FAULT_TYPE : FAULT_FORMAT);
 }
 
-bool json_boolean(struct json *j, bool *out)
+bool jread_boolean(struct jread *j, bool *out)
 {
 	if (j->g->err)
 		return false;
@@ -273,25 +273,25 @@ bool json_boolean(struct json *j, bool *out)
 	return *out || take_word(j, "false") || no_word(j);
 }
 
-bool json_null(struct json *j)
+bool jread_null(struct jread *j)
 {
 	return !j->g->err && take_word(j, "null");
 }
 
 /* ---- arrays and objects ---- */
 
-bool json_open(struct json *j, char bracket, struct json_list *list)
+bool jread_open(struct jread *j, char bracket, struct jread_list *list)
 {
 	if (j->g->err || !take(j, bracket))
 		return false;
 	if (j->depth == LWM2M_DECODE_DEPTH_MAX)
 		return gather_fault(j->g, FAULT_DEPTH);
 	j->depth++;
-	*list = (struct json_list){ .close = bracket == '[' ? ']' : '}', .first = true };
+	*list = (struct jread_list){ .close = bracket == '[' ? ']' : '}', .first = true };
 	return true;
 }
 
-bool json_more(struct json *j, struct json_list *list)
+bool jread_more(struct jread *j, struct jread_list *list)
 {
 	if (j->g->err)
 		return false;
@@ -306,21 +306,21 @@ bool json_more(struct json *j, struct json_list *list)
 	return true;
 }
 
-static bool skip_list(struct json *j, char bracket)
+static bool skip_list(struct jread *j, char bracket)
 {
-	struct json_names names = { .n = 0 };
-	struct json_list list;
+	struct jread_names names = { .n = 0 };
+	struct jread_list list;
 	struct lwm2m_text key;
 
-	if (!json_open(j, bracket, &list))
+	if (!jread_open(j, bracket, &list))
 		return false;
-	while (json_more(j, &list))
-		if ((bracket == '{' && (!json_key(j, &key) || !json_meet(j, &names, &key))) || !json_skip(j))
+	while (jread_more(j, &list))
+		if ((bracket == '{' && (!jread_key(j, &key) || !jread_meet(j, &names, &key))) || !jread_skip(j))
 			return false;
 	return !j->g->err;
 }
 
-bool json_skip(struct json *j)
+bool jread_skip(struct jread *j)
 {
 	struct lwm2m_text text;
 	struct lwm2m_value v;
@@ -331,16 +331,16 @@ bool json_skip(struct json *j)
 	case '[':
 		return skip_list(j, *j->p);
 	case '"':
-		return json_string(j, &text);
+		return jread_string(j, &text);
 	case '-':
 	case '0' ... '9':
-		return json_number(j, &v);
+		return jread_number(j, &v);
 	default:
-		return json_null(j) || json_boolean(j, &is);
+		return jread_null(j) || jread_boolean(j, &is);
 	}
 }
 
-bool json_end(struct json *j)
+bool jread_end(struct jread *j)
 {
 	skip_space(j);
 	return !j->g->err && (j->p == j->end || gather_fault(j->g, FAULT_FORMAT));

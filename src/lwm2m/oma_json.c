@@ -27,7 +27,7 @@ enum member {
 #define VALUES (OMA_V | OMA_BV | OMA_SV | OMA_OV)
 
 struct oma {
-	struct json j;
+	struct jread j;
 	struct lwm2m_text bn;
 	char base[LWM2M_PATH_TEXT + 1]; /* in place of bn */
 	double bt;
@@ -62,26 +62,26 @@ static unsigned member_of(const struct lwm2m_text *key, bool of_entry)
 }
 
 /* The next key, with what it means; a key twice is a fault, whether it means something or not. */
-static bool read_key(struct json *j, struct json_names *unknown, bool of_entry, unsigned *has, unsigned *is)
+static bool read_key(struct jread *j, struct jread_names *unknown, bool of_entry, unsigned *has, unsigned *is)
 {
 	struct lwm2m_text key;
 
-	if (!json_key(j, &key))
+	if (!jread_key(j, &key))
 		return false;
 	*is = member_of(&key, of_entry);
 	if (!*is)
-		return json_meet(j, unknown, &key);
+		return jread_meet(j, unknown, &key);
 	if (*has & *is)
 		return gather_fault(j->g, FAULT_FORMAT);
 	*has |= *is;
 	return true;
 }
 
-static bool read_double(struct json *j, double *out)
+static bool read_double(struct jread *j, double *out)
 {
 	struct lwm2m_value v;
 
-	if (!json_number(j, &v))
+	if (!jread_number(j, &v))
 		return false;
 	*out = value_to_double(&v);
 	return true;
@@ -89,28 +89,28 @@ static bool read_double(struct json *j, double *out)
 
 /* ---- entries ---- */
 
-static bool read_entry_member(struct json *j, struct entry *e, unsigned is)
+static bool read_entry_member(struct jread *j, struct entry *e, unsigned is)
 {
 	struct lwm2m_text text;
 
 	switch (is) {
 	case OMA_N:
-		return json_string(j, &e->n);
+		return jread_string(j, &e->n);
 	case OMA_T:
 		return read_double(j, &e->t);
 	case OMA_V:
-		return json_number(j, &e->value);
+		return jread_number(j, &e->value);
 	case OMA_BV:
 		e->value.kind = LWM2M_VALUE_BOOLEAN;
-		return json_boolean(j, &e->value.boolean);
+		return jread_boolean(j, &e->value.boolean);
 	case OMA_SV:
 		e->value.kind = LWM2M_VALUE_STRING;
-		return json_string(j, &e->value.text);
+		return jread_string(j, &e->value.text);
 	case OMA_OV:
-		return json_string(j, &text) &&
+		return jread_string(j, &text) &&
 			(value_of_link(&e->value, text.p, text.len) || gather_fault(j->g, FAULT_TYPE));
 	default:
-		return json_skip(j);
+		return jread_skip(j);
 	}
 }
 
@@ -157,13 +157,13 @@ static bool take_entry(struct oma *o, const struct entry *e)
 
 static bool read_entry(struct oma *o)
 {
-	struct json_names unknown = { .n = 0 };
+	struct jread_names unknown = { .n = 0 };
 	struct entry e = { .has = 0 };
-	struct json_list members;
+	struct jread_list members;
 
-	if (!json_open(&o->j, '{', &members))
+	if (!jread_open(&o->j, '{', &members))
 		return false;
-	while (json_more(&o->j, &members)) {
+	while (jread_more(&o->j, &members)) {
 		unsigned is = 0;
 
 		if (!read_key(&o->j, &unknown, true, &e.has, &is))
@@ -178,13 +178,13 @@ static bool read_entry(struct oma *o)
 
 static bool read_entries(struct oma *o)
 {
-	struct json_list list;
+	struct jread_list list;
 
 	o->j.p = o->entries;
 	o->j.depth = 1;
-	if (!json_open(&o->j, '[', &list))
+	if (!jread_open(&o->j, '[', &list))
 		return false;
-	while (json_more(&o->j, &list))
+	while (jread_more(&o->j, &list))
 		if (!read_entry(o))
 			return false;
 	return !o->j.g->err;
@@ -196,36 +196,36 @@ static bool read_member(struct oma *o, unsigned is)
 {
 	switch (is) {
 	case OMA_BN:
-		return json_string(&o->j, &o->bn);
+		return jread_string(&o->j, &o->bn);
 	case OMA_BT:
 		return read_double(&o->j, &o->bt);
 	case OMA_E:
 		o->entries = o->j.p;
-		return json_skip(&o->j);
+		return jread_skip(&o->j);
 	default:
-		return json_skip(&o->j);
+		return jread_skip(&o->j);
 	}
 }
 
 static bool read_head(struct oma *o)
 {
-	struct json_names unknown = { .n = 0 };
-	struct json_list members;
+	struct jread_names unknown = { .n = 0 };
+	struct jread_list members;
 
-	if (!json_open(&o->j, '{', &members))
+	if (!jread_open(&o->j, '{', &members))
 		return false;
-	while (json_more(&o->j, &members)) {
+	while (jread_more(&o->j, &members)) {
 		unsigned is = 0;
 
 		if (!read_key(&o->j, &unknown, false, &o->has, &is) || !read_member(o, is))
 			return false;
 	}
-	return json_end(&o->j);
+	return jread_end(&o->j);
 }
 
 bool decode_oma_json(struct gather *g)
 {
-	struct oma o = { .j = json_of(g) };
+	struct oma o = { .j = jread_of(g) };
 
 	if (!read_head(&o))
 		return false;

@@ -38,7 +38,7 @@ void lwm2m_registry_free(struct lwm2m_registry *r); /* NULL is fine */
 int lwm2m_registry_read(struct lwm2m_registry *r, const char *file);
 int lwm2m_registry_load(struct lwm2m_registry *r, const uint8_t *table, size_t len); /* the same from memory, copied */
 
-/* One fault of a file; line 0: of the file as a whole. text is safe to print; all borrowed for the call. */
+/* One fault of a file; one of the file as a whole has line 1. text is safe to print; all borrowed for the call. */
 typedef void lwm2m_registry_fault_fn(void *arg, const char *file, unsigned line, const char *text);
 /* Adds what a file defines; with faults nothing of it. 0; -EINVAL and each fault was told; -ENOMEM. */
 int lwm2m_registry_add_xml(struct lwm2m_registry *r, const char *file, lwm2m_registry_fault_fn *fault, void *arg);

@@ -59,7 +59,7 @@ int lwm2m_registry_add_xml(struct lwm2m_registry *r, const char *file, lwm2m_reg
 	if (err == -ENOMEM)
 		return err;
 	if (err) {
-		fault(arg, file, 0, err == -EINVAL ? "not a regular file" : strerror(-err));
+		fault(arg, file, 1, err == -EINVAL ? "not a regular file" : strerror(-err));
 		return -EINVAL;
 	}
 	err = lwm2m_registry_add_xml_text(r, file, xml, len, fault, arg);
@@ -100,11 +100,11 @@ int lwm2m_registry_add_dir(struct lwm2m_registry *r, const char *dir, lwm2m_regi
 	if (n < 0) {
 		if (errno == ENOENT)
 			return 0;
-		fault(arg, dir, 0, strerror(errno));
+		fault(arg, dir, 1, strerror(errno));
 		return -EINVAL;
 	}
 	if (n > FILES_MOST) {
-		fault(arg, dir, 0, "more than 1024 files");
+		fault(arg, dir, 1, "more than 1024 files");
 		err = -EINVAL;
 	}
 	for (int i = 0; i < n; i++) {

@@ -473,12 +473,12 @@ static int finish(struct load *l)
 	if (l->no_memory)
 		return -ENOMEM;
 	if (!l->faults && !l->objects_n)
-		fault(l, 0, "no Object is in it");
+		fault(l, 1, "no Object is in it");
 	for (size_t i = 0; !l->faults && i < l->objects_n; i++) {
 		int err = registry_put(l->r, &l->objects[i]);
 
 		if (err == -EMSGSIZE)
-			fault(l, 0, "more than %d definitions of objects in all", REGISTRY_OBJECTS_MAX);
+			fault(l, 1, "more than %d definitions of objects in all", REGISTRY_OBJECTS_MAX);
 		else if (err)
 			return err;
 	}
@@ -506,7 +506,7 @@ int lwm2m_registry_add_xml_text(struct lwm2m_registry *r, const char *file, cons
 	int err = -ENOMEM;
 
 	if (len > FILE_MOST) {
-		fault_fn(arg, file, 0, "longer than 4 MiB");
+		fault_fn(arg, file, 1, "longer than 4 MiB");
 		return -EINVAL;
 	}
 	l = calloc(1, sizeof *l);
