@@ -7,6 +7,8 @@
 #include "session/internal.h"
 
 #define WITHDRAWN_MAX_AGE_S 60
+#define DENIED_RETRY_MS 30000 /* what is held tries again to find its server trusted */
+#define FULL_RETRY_MS 1000    /* the buffer of a stream */
 
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len)
 {
@@ -38,7 +40,8 @@ static bool is_stale(const struct assoc *a, const struct coap_tx *tx)
 {
 	const struct coap_params *p = &a->srv->params;
 
-	return clock_now_ms() - tx->first_ms >= (tx->con ? coap_exchange_lifetime_ms(p) : coap_non_lifetime_ms(p));
+	return !a->srv->stream &&
+		clock_now_ms() - tx->first_ms >= (tx->con ? coap_exchange_lifetime_ms(p) : coap_non_lifetime_ms(p));
 }
 
 /* Whether it may go to the server once more as another message. */
@@ -74,23 +77,36 @@ static void renew(struct assoc *a, struct coap_tx *tx)
 	count(a->dev->all, C_IN_DOUBT);
 }
 
-/* A full socket buffer is a lost datagram: the timer repeats it. */
+/* What an error of the transport means for the message: 0 it may be lost, and is repeated; -EAGAIN it waits. */
+static int judge(struct assoc *a, struct coap_tx *tx, bool again, int err)
+{
+	bool waits;
+
+	a->denied = err == -EACCES;
+	waits = err == -ENOTCONN || (err == -EACCES && tx->kind == TX_NOTE) || (err == -EAGAIN && a->srv->stream);
+
+	if (!waits) /* a full socket buffer is a lost datagram: the timer repeats it */
+		return err == -EAGAIN ? 0 : err;
+	if (!again)
+		keep_stayed(a, tx);
+	if (err == -ENOTCONN)
+		return err;
+	coap_tx_pause(tx, clock_now_ms() + (err == -EACCES ? DENIED_RETRY_MS : FULL_RETRY_MS), true);
+	return -EAGAIN;
+}
+
 static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 {
 	struct assoc *a = assoc_of_peer(p);
-	int err;
 
 	if (again && is_stale(a, tx)) {
 		if (!may_renew(tx))
-			return -ETIMEDOUT;
+			return -ESTALE;
 		renew(a, tx);
 	}
 	if (keep_departs(a, tx, again))
 		return -EAGAIN;
-	err = north_assoc_send(a->north, tx->data, tx->len);
-	if (err == -ENOTCONN && !again)
-		keep_stayed(a, tx);
-	return err == -EAGAIN ? 0 : err;
+	return judge(a, tx, again, north_assoc_send(a->north, tx->data, tx->len));
 }
 
 static void drop_note(struct assoc *a, struct note *n)
@@ -100,43 +116,60 @@ static void drop_note(struct assoc *a, struct note *n)
 	note_free(n);
 }
 
-/* Retransmissions are used up: it waits for the server, or has waited too long to be sent at all. */
-static void silent_exchange(struct assoc *a, struct exchange *x)
+static bool is_over(const struct assoc *a, const struct coap_tx *tx, int err)
 {
-	if (is_stale(a, &x->tx) && !may_renew(&x->tx))
+	return err == -ESTALE || (is_stale(a, tx) && !may_renew(tx));
+}
+
+/* Retransmissions are used up: it waits for the server, or has waited too long to be sent at all. */
+static void silent_exchange(struct assoc *a, struct exchange *x, int err)
+{
+	if (is_over(a, &x->tx, err))
 		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT);
 	else
 		assoc_set_silent(a);
 }
 
-static void silent_note(struct assoc *a, struct note *n)
+static void silent_note(struct assoc *a, struct note *n, int err)
 {
-	if (is_stale(a, &n->tx) && !may_renew(&n->tx))
+	if (is_over(a, &n->tx, err))
 		drop_note(a, n);
 	else
 		assoc_set_silent(a);
 }
 
+/* The transport does not take it at all. */
+static void refused_note(struct assoc *a, struct note *n, int err)
+{
+	log_ev(LOG_WARNING, ROOM, "notification.lost", LF_STR("dev", device_name(a->dev)),
+	       LF_STR("server", a->srv->conf->head.name), LF_UINT("len", n->tx.len), LF_STR("reason", strerror(-err)));
+	count(a->dev->all, err == -EMSGSIZE ? C_TOO_BIG : C_HOLD_DROPPED);
+	coap_tx_remove(&n->tx, clock_now_ms());
+	note_free(n);
+}
+
+static uint8_t code_of(int err)
+{
+	return err == -EMSGSIZE ? COAP_TOO_LARGE : COAP_BAD_GATEWAY;
+}
+
 static void north_failed(struct coap_peer *p, struct coap_tx *tx, int err)
 {
 	struct assoc *a = assoc_of_peer(p);
+	bool silent = err == -ETIMEDOUT || err == -ESTALE;
 
-	if (tx->kind == TX_ANSWER) { /* the server does not want it any more */
+	if (tx->kind == TX_ANSWER) /* the server does not want it any more */
 		answer_acked(tx);
-		return;
-	}
-	if (tx->kind == TX_NOTE) {
-		struct note *n = container_of(tx, struct note, tx);
-
-		if (err == -ETIMEDOUT)
-			silent_note(a, n);
-		else
-			drop_note(a, n);
-	} else if (err == -ETIMEDOUT) {
-		silent_exchange(a, container_of(tx, struct exchange, tx));
-	} else {
-		exchange_fail_soon(container_of(tx, struct exchange, tx), COAP_BAD_GATEWAY);
-	}
+	else if (tx->kind == TX_NOTE && silent)
+		silent_note(a, container_of(tx, struct note, tx), err);
+	else if (tx->kind == TX_NOTE)
+		refused_note(a, container_of(tx, struct note, tx), err);
+	else if (silent)
+		silent_exchange(a, container_of(tx, struct exchange, tx), err);
+	else
+		exchange_fail_soon(container_of(tx, struct exchange, tx), code_of(err));
+	if (err == -ETIMEDOUT)
+		north_assoc_unanswered(a->north);
 }
 
 static void north_gone(struct coap_peer *p, struct coap_tx *tx)
@@ -228,7 +261,6 @@ void assoc_close(struct assoc *a)
 	}
 	coap_peer_fini(&a->peer);
 	north_assoc_close(a->north);
-	registration_free(a->reg);
-	copy_forget_leg(a);
+	free(a->reg);
 	free(a);
 }

@@ -20,12 +20,6 @@ bool block_may_change(const struct device *d, bool oscore)
 	return (mode == BLOCK_CLAMP || mode == BLOCK_ASSEMBLE) && (!oscore || d->profile->conf->oscore_reblock);
 }
 
-/* Only there a block may have SZX 7 (RFC 8323 6). */
-static bool is_stream(const struct assoc *a)
-{
-	return strstr(a->srv->conf->uri, "+tcp://") != NULL;
-}
-
 unsigned block_szx_of(uint64_t size)
 {
 	unsigned szx = COAP_SZX_MAX;
@@ -42,7 +36,7 @@ bool block_is_series(const struct coap_view *v)
 
 uint8_t block_check(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v)
 {
-	bool bert = is_stream(a);
+	bool bert = a->srv->stream; /* only there a block may have SZX 7 (RFC 8323 6) */
 
 	if (!block_may_change(a->dev, v->oscore))
 		return 0;

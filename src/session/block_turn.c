@@ -167,6 +167,16 @@ void block_over(struct exchange *x)
 	cut_free(x);
 }
 
+void block_give_up(struct assoc *a)
+{
+	struct transfers *t = a->dev->blocks;
+
+	if (!t || t->assoc != a || t->now)
+		return;
+	t->given_up = true;
+	transfers_review(t);
+}
+
 void block_forget(struct assoc *a)
 {
 	struct transfers *t = a->dev->blocks;

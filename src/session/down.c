@@ -113,7 +113,7 @@ static long build_south(const struct assoc *a, const struct coap_msg *m, const s
 	struct coap_builder b;
 
 	block_lower(a, v, &c);
-	coap_build(&b, buf, size, m->type, m->code, mid, p->token, p->token_len);
+	coap_build(&b, buf, size, a->srv->stream ? COAP_CON : m->type, m->code, mid, p->token, p->token_len);
 	coap_forward_options(&b, m, &c);
 	coap_build_payload(&b, m->payload, m->payload_len);
 	return coap_build_end(&b);
@@ -173,10 +173,6 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	x->rel = p.rel;
 	x->observe = p.observe;
 	x->cancel = p.cancel;
-	if (p.observe)
-		p.rel->target = copy_target(a, m);
-	if (v->oscore)
-		copy_down(a, x->tx.data, x->tx.len);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->patience_s));
 	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)),
 	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code), LF_UINT("mid", m->mid),
@@ -312,7 +308,6 @@ static void on_ack(struct assoc *a, uint16_t mid)
 		count(a->dev->all, C_NORTH_BAD);
 	} else if (tx->kind == TX_NOTE) {
 		coap_tx_remove(tx, clock_now_ms());
-		copy_settle(a->dev->all, &container_of(tx, struct note, tx)->copy, true);
 		note_free(container_of(tx, struct note, tx));
 	} else if (tx->kind == TX_ANSWER) {
 		answer_done(tx);
@@ -365,7 +360,8 @@ void session_north_recv(void *arg, const uint8_t *data, size_t len)
 			on_piggyback(a, &m);
 		return;
 	}
-	seen = coap_peer_seen(&a->peer, &m, clock_now_ms(), &answer, &answer_len);
+	seen = a->srv->stream ? COAP_SEEN_NEW /* a stream repeats nothing */
+			      : coap_peer_seen(&a->peer, &m, clock_now_ms(), &answer, &answer_len);
 	if (seen != COAP_SEEN_NEW)
 		on_duplicate(a, seen, answer, answer_len, &m);
 	else if (coap_is_request(m.code))

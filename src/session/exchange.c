@@ -56,7 +56,12 @@ static void send_to_asker(struct exchange *x, const uint8_t *data, size_t len)
 
 static size_t asker_room(const struct exchange *x)
 {
-	return x->dir == UP ? device_mtu(x->dev) : MESSAGE_MAX;
+	size_t most;
+
+	if (x->dir == UP)
+		return device_mtu(x->dev);
+	most = x->assoc->srv->stream ? north_assoc_message_max(x->assoc->north) : MESSAGE_MAX;
+	return most < MESSAGE_MAX ? most : MESSAGE_MAX;
 }
 
 void exchange_count(struct exchange *x, enum link_result r)
@@ -109,7 +114,8 @@ struct exchange *exchange_new(struct device *d, struct assoc *a, enum direction 
 	if (!x)
 		return NULL;
 	forget_oldest_over(d, dir);
-	turn_deaf(*list, a, dir, ask->mid);
+	if (dir == UP || !a->srv->stream) /* ids on a stream are made here */
+		turn_deaf(*list, a, dir, ask->mid);
 	x->dev = d;
 	x->assoc = a;
 	x->dir = (uint8_t)dir;
@@ -187,7 +193,6 @@ void exchange_free(struct exchange *x)
 	uint64_t now = clock_now_ms();
 
 	exchange_count(x, LINK_RES_FAILED);
-	copy_settle(s, &x->copy, false);
 	coap_peer_settled(asker(x), x->ask_mid, x->ask, x->ask_len);
 	mark_over(x);
 	x->dev->overs[x->dir]--;
@@ -221,10 +226,7 @@ void exchange_leave(struct exchange *x)
 		gate_submitted(x);
 		return;
 	}
-	copy_left(x);
-	if (!x->tx.con)
-		assoc_wait_for_server(x->assoc);
-	coap_tx_submit(&x->assoc->peer, &x->tx, now);
+	exchange_leave_north(x);
 }
 
 void exchange_end_soon(struct exchange *x)
@@ -326,6 +328,11 @@ static void build_size_hint(struct coap_builder *b, const struct exchange *x)
 {
 	int szx = coap_block_fit(device_mtu(x->dev), 64);
 
+	if (x->dir == UP) {
+		if (x->assoc->srv->stream) /* what its server takes now */
+			coap_build_uint(b, COAP_SIZE1, (uint32_t)north_assoc_message_max(x->assoc->north));
+		return;
+	}
 	if (szx >= 0)
 		coap_build_uint(b, COAP_BLOCK1, (uint32_t)szx);
 	coap_build_uint(b, COAP_SIZE1, device_mtu(x->dev));
@@ -339,7 +346,7 @@ static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum
 	coap_build(&b, buf, size, type, code, mid, x->ask, x->ask_len);
 	if (max_age_s)
 		coap_build_uint(&b, COAP_MAX_AGE, max_age_s);
-	if (code == COAP_TOO_LARGE && x->dir == DOWN)
+	if (code == COAP_TOO_LARGE)
 		build_size_hint(&b, x);
 	if (why && x->dir == DOWN) /* radio is dear: a device gets the code alone */
 		coap_build_payload(&b, why, strlen(why));
@@ -404,7 +411,6 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	if (x->rel && !x->cancel && !x->rel->live)
 		relation_end(x->rel);
 	x->fail = code;
-	copy_settle(x->dev->all, &x->copy, false);
 	exchange_count(x, code == COAP_TOO_LARGE ? LINK_RES_TOO_BIG : LINK_RES_FAILED);
 	if (suppressed(x, code)) {
 		ack_asker(x, true);
@@ -521,7 +527,6 @@ void exchange_departed(struct exchange *x)
 
 void exchange_onward_acked(struct exchange *x)
 {
-	copy_settle(x->dev->all, &x->copy, true);
 	coap_tx_remove(&x->tx, clock_now_ms());
 }
 
@@ -605,12 +610,8 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		return false;
 	}
 	settle_relation(x, m, &v);
-	if (x->dir == UP) {
-		copy_settle(x->dev->all, &x->copy, coap_class(m->code) == 2);
+	if (x->dir == UP)
 		register_answered(x, m);
-	} else {
-		copy_answer(x, m);
-	}
 	if (suppressed(x, m->code)) {
 		ack_asker(x, true);
 		exchange_count(x, LINK_RES_FORWARDED);
@@ -631,8 +632,6 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		exchange_fail(x, COAP_BAD_GATEWAY, 0, "answer too large for the link");
 		return false;
 	}
-	if (x->dir == UP && x->oscore)
-		copy_down(x->assoc, buf, (size_t)len);
 	state_first = changes_state(x, m);
 	if (is_kept_first(x, state_first ? COAP_CON : type, m->type != COAP_ACK) &&
 	    reply_new(x, m, type, buf, (size_t)len)) {

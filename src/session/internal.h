@@ -22,7 +22,6 @@
 #include "coap/option.h"
 #include "coap/peer.h"
 #include "lwm2m/registration.h"
-#include "mirror/mirror.h"
 #include "session/provision.h"
 #include "session/gate.h"
 #include "session/session.h"
@@ -30,7 +29,7 @@
 #define ROOM "session"
 
 #define UNIT_MAX 1600            /* octets of one unit in either direction, the NB-IoT ceiling */
-#define MESSAGE_MAX 4096         /* octets of one message from a server: more than any link takes, enough to answer 4.13 to */
+#define MESSAGE_MAX 4096         /* octets of one message that a unit makes towards a server: more than any link takes */
 #define BLOCK_BODY_MAX 16384     /* octets of one body that is cut into blocks, or kept to be fetched in blocks */
 #define NORTH_ACK_MS 1000        /* an empty ACK leaves for a server when there is no answer after this */
 #define EXCHANGES_MAX 64         /* open at once in each direction of one device */
@@ -52,17 +51,6 @@ struct kept {
 	uint64_t left_ms;   /* of what goes north: possibly sent since then, as the journal has it; 0: certainly not */
 };
 
-/* A copy that is owed to the mirror, of an exchange or a notification (copy.c). */
-struct copy {
-	struct map_node node;       /* by device, while it stands back for an acknowledgement */
-	struct copy *next, **link;  /* of those that do, oldest first; link NULL: it does not */
-	struct device *dev;
-	uint64_t due_ms, arrival_ms; /* arrival: wall clock */
-	uint16_t unit_len;
-	bool of_note;
-	bool owed;                  /* to be shown when it leaves */
-};
-
 struct profile {
 	const struct profile_conf *conf; /* borrowed from the configuration */
 	struct coap_params params;
@@ -77,7 +65,10 @@ struct server {
 	const struct server_conf *conf;
 	struct north_server *north;
 	struct server_uri uri;
-	struct coap_params params;
+	bool stream;                 /* TCP, TLS: no message ids, nothing is sent again, an answer comes on the connection of its request */
+	bool ends;                   /* a stream or DTLS: its associations end and are made anew (NORTH_DOWN) */
+	struct coap_params params;   /* for how long things are remembered */
+	struct coap_params leg_params; /* of the leg: the same, or none of the time-outs where the transport loses nothing */
 	struct coap_leg leg;
 	struct lwm2m_edits edits;    /* insert_ep is filled per device */
 	bool insert_ep, edit;        /* edit: any of the edits is asked for */
@@ -93,7 +84,6 @@ struct registration {
 	bool queue_mode;
 	bool told; /* that its lifetime has passed */
 	char binding[8];
-	struct lwm2m_objects *objects; /* owned; NULL: not known */
 	uint16_t location_len;
 	uint8_t location[]; /* form of lwm2m_location_of() */
 };
@@ -110,10 +100,11 @@ struct assoc {
 	struct assoc *next_silent;
 	uint32_t notes_n;
 	uint16_t relations_n;
-	bool is_silent; /* in the list of its server; its peer is away */
-	bool closing;   /* what is still said waits for nothing */
+	bool is_silent : 1; /* in the list of its server; its peer is away */
+	bool closing : 1;   /* what is still said waits for nothing */
+	bool denied : 1;    /* its server was refused when it was last tried */
 };
-_Static_assert(sizeof(struct assoc) <= 112, "an idle association is small");
+_Static_assert(sizeof(struct assoc) <= 120, "an idle association is small");
 
 struct relation {
 	struct map_node south, north; /* by (device, Ts) and by (assoc, Tn) */
@@ -123,7 +114,6 @@ struct relation {
 	uint16_t mids[NOTE_MIDS]; /* of the latest notifications north */
 	uint8_t mids_n, mids_at;
 	bool live; /* the device has accepted it */
-	struct mirror_target target;
 };
 
 enum direction { UP, DOWN }; /* of the request */
@@ -160,8 +150,6 @@ struct exchange {
 	bool leaving;                    /* journalled as possibly sent to the device */
 	bool earlier;                    /* and that in a life before this one: the link knows it by its key only */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
-	bool copied;                     /* its answer was shown to the mirror */
-	struct copy copy;                /* of the request */
 };
 
 enum tx_kind { TX_REQUEST, TX_ANSWER, TX_NOTE }; /* coap_tx.kind: an exchange's, an answer's, a note's */
@@ -192,8 +180,6 @@ struct note {
 	struct relation *rel; /* NULL: it has ended meanwhile */
 	uint64_t until_ms;    /* hold_s */
 	bool oscore;
-	struct mirror_target target;
-	struct copy copy;
 };
 
 struct device {
@@ -274,11 +260,6 @@ struct sessions {
 	struct device *dirty;             /* by next_dirty */
 	struct timer save;
 	struct link_up *up_now;           /* of the unit being handled; NULL: its verdict was taken over */
-	size_t unit_len;                  /* of that unit */
-	uint64_t unit_arrival_ms;         /* and when it came from the network, wall clock */
-	struct copy *copies, **copies_end; /* by next, oldest first; end NULL: there is none */
-	struct map copies_of;
-	struct timer copies_timer;
 	struct log_limit bad_limit;
 	bool clock_trusted;               /* of what is being restored: asked once, it is a call of the kernel */
 	bool ending;                      /* the process stops: nobody is told anything */
@@ -324,23 +305,6 @@ void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoev
 /* A repetition of what has no verdict yet: taken, it gets the same. false: it is none. */
 bool kept_share(const struct device *d, struct link_up *up, const uint8_t *data, size_t len);
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
-
-/* ---- copy.c: what the mirror is shown ---- */
-struct mirror_target copy_target(const struct assoc *a, const struct coap_msg *request);
-void copy_request(struct exchange *x); /* of a device, new */
-void copy_left(struct exchange *x);    /* it is on disk, and leaves now or when its server is there */
-void copy_note(struct note *n, const struct mirror_target *t);
-void copy_note_left(struct note *n);
-void copy_notified(const struct relation *r, const struct coap_msg *m, const struct coap_view *v); /* passed on and forgotten */
-void copy_settle(struct sessions *s, struct copy *c, bool confirmed); /* what its server says of it; it need not stand back */
-void copy_answer(struct exchange *x, const struct coap_msg *m); /* of a device, to the request x */
-void copy_down(const struct assoc *a, const uint8_t *unit, size_t len); /* protected by OSCORE */
-void copy_unknown(const struct device *d, const uint8_t *data, size_t len);
-void copy_records(const struct device *d, const struct assoc *a, bool down, const uint8_t *data, size_t len); /* of DTLS; a NULL: no server is known */
-struct lwm2m_objects *copy_objects(const struct exchange *x); /* that a Register or Update lists, the caller's; NULL: none */
-void copy_forget(const struct device *d);
-void copy_forget_leg(const struct assoc *a);
-void copies_stop(struct sessions *s);
 
 /* ---- resume.c ---- */
 int journal_restore(struct sessions *s);
@@ -433,6 +397,23 @@ void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid);
 void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops assoc_peer_ops;
 
+/* ---- legs.c: an association is made, ends, or is refused ----
+ *
+ * Where an association ends (DTLS, TCP, TLS), nobody knows whether what was sent on it and has no answer has arrived:
+ *   request of a device, plain      goes once more on the next one, counted as in doubt; the second time its device is told 5.04
+ *   request of a device, OSCORE     its device is told 5.04, it is never sent again; so is a NON
+ *   notification nobody confirmed   goes again, counted; one of OSCORE is given up
+ *   what has not left               waits for the next one
+ * On DTLS tokens, message ids, observations and what is known of duplicates stay: the server has the same peer, by address or by identity.
+ * A stream takes more with it, for what answers a request comes on its connection (RFC 8323 5.2):
+ *   request of the server           the device gets it and may finish, its answer goes nowhere; an observation that has not left does not begin
+ *   observation                     is over (RFC 7641 4.5, 8323: nothing could tell the device that nobody wants it any more). The device
+ *                                   learns it by the RST to its next notification; those that were taken before still go north
+ */
+void session_north_event(void *arg, enum north_event ev);
+void exchange_leave_north(struct exchange *x);
+bool exchange_asker_lost(struct exchange *x); /* of a server's request whose connection is no more. True: x is freed */
+
 /* ---- server.c ---- */
 int servers_configure(struct sessions *s, struct north_server *const *north, size_t n);
 void servers_sweep(struct sessions *s); /* frees those that are not kept; no association is left there */
@@ -487,6 +468,7 @@ void relation_end(struct relation *r);     /* what is on its way north still goe
 void relation_refused(struct relation *r); /* the server wants no more of it: what waits is dropped too */
 void relations_drop(struct assoc *a);
 bool relation_reset(struct assoc *a, uint16_t mid); /* a RST for that id: true when it was a notification's */
+void notes_in_doubt(struct assoc *a); /* the association has ended: what was sent and not confirmed */
 enum link_result notify_north(struct relation *r, const struct coap_msg *m, const struct coap_view *v);
 struct note *note_new(struct assoc *a, struct relation *r, const uint8_t *data, size_t len); /* counted, not yet sent; NULL: no memory */
 void note_leave(struct note *n);
@@ -506,6 +488,7 @@ bool block_answered(struct exchange *x, const struct coap_msg *m); /* true: noth
 void block_crossing(const struct exchange *x, const struct coap_msg *m, const struct coap_view *v, struct coap_crossing *c);
 void block_over(struct exchange *x);
 void block_forget(struct assoc *a);
+void block_give_up(struct assoc *a); /* others need not wait for the end of its body */
 void block_free(struct device *d);
 void block_too_big(struct device *d, size_t needed); /* the alarm device.too_big */
 void block_fits(struct device *d);                   /* clears it when the MTU has grown */
@@ -521,7 +504,6 @@ uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, c
 void register_write(struct writer *w, const struct reg_params *p); /* for the journal; NULL is fine */
 struct reg_params *register_read(struct reader *r);                 /* NULL: none was written */
 struct reg_params *register_params(enum lwm2m_op op, const struct coap_msg *m); /* NULL: none to keep */
-void registration_free(struct registration *r); /* NULL is fine */
 void register_answered(struct exchange *x, const struct coap_msg *m);
 void register_replayed(struct exchange *x, uint8_t code, uint64_t wall_ms); /* an Update of the life before, which may not have been stored yet */
 /* Fills c->queries with the edits that the server asks for; q is its memory. */

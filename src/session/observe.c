@@ -190,13 +190,31 @@ bool relation_reset(struct assoc *a, uint16_t mid)
 	return false;
 }
 
+static bool is_lost_for_good(const struct note *n, const void *arg)
+{
+	(void)arg;
+	return n->oscore && n->tx.first_ms;
+}
+
+void notes_in_doubt(struct assoc *a)
+{
+	*a->dev->all->counters[C_HOLD_DROPPED] += drop_notes(a, is_lost_for_good, NULL);
+	for (struct note *n = a->notes; n; n = n->next) {
+		if (!n->tx.first_ms || !n->tx.peer)
+			continue;
+		count(a->dev->all, C_IN_DOUBT);
+		keep_renewed(&n->tx);
+		n->tx.first_ms = 0; /* on this way it has not left yet */
+		coap_tx_pause(&n->tx, 0, true);
+	}
+}
+
 /* ---- notifications ---- */
 
 void note_free(struct note *n)
 {
 	const struct coap_empty ack = coap_empty(COAP_ACK, n->ask_mid);
 
-	copy_settle(n->assoc->dev->all, &n->copy, false);
 	kept_drop(n->assoc->dev, &n->kept);
 	kept_done(n->assoc->dev, &n->kept, ack.octets, n->ask_con ? sizeof ack : 0);
 	n->assoc->notes_n--;
@@ -265,7 +283,6 @@ void note_leave(struct note *n)
 	bool con = n->ask_con, acked = n->acked;
 
 	n->acked = true;
-	copy_note_left(n);
 	memcpy(token, n->ask, len);
 	assoc_wait_for_server(n->assoc);
 	coap_tx_submit(&n->assoc->peer, &n->tx, clock_now_ms()); /* it may be gone now */
@@ -288,7 +305,6 @@ static bool hold_note(struct relation *r, const uint8_t *data, size_t len, const
 	n->ask_mid = m->mid;
 	n->ask_len = m->token_len;
 	memcpy(n->ask, m->token, m->token_len);
-	copy_note(n, &r->target);
 	if (keeps(r->assoc->dev))
 		keep_note(n);
 	else
@@ -332,7 +348,6 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	if (m->type == COAP_NON && !a->dev->keeping && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
 	    north_assoc_is_up(a->north)) {
 		assoc_send(a, buf, (size_t)len);
-		copy_notified(r, m, v);
 		coap_peer_settled(&a->dev->south, m->mid, m->token, m->token_len);
 	} else {
 		kept = hold_note(r, buf, (size_t)len, m, v->oscore);

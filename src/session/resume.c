@@ -330,7 +330,9 @@ static void see(struct coap_peer *p, const struct entry *e, const uint8_t *data,
 
 static struct coap_peer *asker_of(const struct entry *e)
 {
-	return e->dir == UP ? &e->dev->south : e->assoc ? &e->assoc->peer : NULL;
+	if (e->dir == UP)
+		return &e->dev->south;
+	return e->assoc && !e->assoc->srv->stream ? &e->assoc->peer : NULL; /* a stream repeats nothing */
 }
 
 /* An answer that came as a message of its own may be repeated, too. */
@@ -338,6 +340,8 @@ static void see_answer(struct restore *r, const struct entry *e)
 {
 	const struct coap_empty ack = coap_empty(COAP_ACK, e->answer_mid);
 
+	if (e->x && e->dir == UP && e->assoc->srv->stream)
+		return;
 	if (e->answered && e->x) /* else its device or server may be gone */
 		coap_peer_restore_seen(e->dir == UP ? &e->assoc->peer : &e->dev->south, e->answer_mid, e->x->out,
 				       e->x->out_len, e->answer_con, past_of(r, r->record_wall_ms), ack.octets,
@@ -456,6 +460,25 @@ static void restore_ack(struct exchange *x)
 	x->empty_ack_ms = x->ask_con && !x->acked ? due : 0;
 }
 
+/* The association of then is no more: see legs.c in internal.h. False: it is over. */
+static bool resume_left(struct restore *r, struct entry *e)
+{
+	struct exchange *x = e->x;
+
+	if (!e->left_ms || !x->assoc->srv->ends)
+		return true;
+	if (x->oscore || !x->tx.con || (x->assoc->srv->stream && x->in_doubt)) {
+		exchange_fail_soon(x, COAP_GATEWAY_TIMEOUT);
+		return false;
+	}
+	if (x->assoc->srv->stream) {
+		x->in_doubt = true;
+		e->left_ms = 0;
+		count(r->s, C_IN_DOUBT);
+	}
+	return true;
+}
+
 static void resume_up(struct restore *r, struct entry *e)
 {
 	struct exchange *x = e->x;
@@ -473,8 +496,26 @@ static void resume_up(struct restore *r, struct entry *e)
 			x->assoc->srv->conf->answer_within_s * 1000; /* it may never have left */
 	if (x->deadline_ms <= clock_now_ms() && (x->ask_con || e->left_ms))
 		return; /* its timer ends it: the device is told, the server never sees it */
+	if (!resume_left(r, e))
+		return;
 	x->kept.left_ms = x->tx.first_ms = e->left_ms;
 	keep_up_again(x);
+}
+
+/* The same of a notification. */
+static bool resume_left_note(struct restore *r, struct entry *e)
+{
+	const struct server *srv = e->assoc->srv;
+
+	if (!e->left_ms || !srv->ends)
+		return true;
+	if (e->n->oscore || !e->n->tx.con)
+		return false;
+	if (srv->stream) {
+		e->left_ms = 0;
+		count(r->s, C_IN_DOUBT);
+	}
+	return true;
 }
 
 static void resume_note(struct restore *r, struct entry *e)
@@ -483,7 +524,7 @@ static void resume_note(struct restore *r, struct entry *e)
 	struct note *n = e->n;
 
 	see(&e->dev->south, e, ack.octets, e->con ? sizeof ack : 0, true);
-	if (n->until_ms <= clock_now_ms()) {
+	if (n->until_ms <= clock_now_ms() || !resume_left_note(r, e)) {
 		count(r->s, C_HOLD_DROPPED);
 		note_free(n);
 		return;
@@ -504,8 +545,6 @@ static void restore_relation(struct exchange *x)
 	memcpy(ask.token, x->ask, x->ask_len);
 	if (!relation_find_north(x->dev->all, x->assoc, x->ask, x->ask_len))
 		x->rel = relation_new(x->assoc, x->out, x->out_len, &ask);
-	if (x->rel && !coap_parse(&ask, x->tx.data, x->tx.len))
-		x->rel->target = copy_target(x->assoc, &ask);
 }
 
 static void resume_down(struct restore *r, struct entry *e)
@@ -516,8 +555,14 @@ static void resume_down(struct restore *r, struct entry *e)
 	x->acked = x->ask_con; /* the answer comes by itself; the server's own repetition gets the empty ACK */
 	x->empty_ack_ms = 0;
 	x->earlier = x->leaving;
-	see(&e->assoc->peer, e, ack.octets, e->con ? sizeof ack : 0, false);
-	restore_relation(x);
+	if (x->assoc->srv->stream) {
+		if (!x->reply && exchange_asker_lost(x))
+			return;
+		x->deaf = true;
+	} else {
+		see(&e->assoc->peer, e, ack.octets, e->con ? sizeof ack : 0, false);
+		restore_relation(x);
+	}
 	if (x->reply) {
 		resume_reply(r, e);
 	} else if (x->deadline_ms <= clock_now_ms()) {

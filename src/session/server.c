@@ -20,6 +20,25 @@ struct server *server_by_name(const struct sessions *s, const char *name)
 	return srv;
 }
 
+#define STREAM_PATIENCE_MS 3600000 /* the transport says much earlier that its connection is lost */
+
+static bool is_dtls(const struct server_conf *c)
+{
+	return strncasecmp(c->uri, "coaps://", 8) == 0;
+}
+
+/* What loses nothing is not asked again: no retransmission, no time-out of ours. */
+static void take_kind(struct server *srv)
+{
+	srv->stream = north_server_is_stream(srv->north);
+	srv->ends = srv->stream || is_dtls(srv->conf);
+	srv->leg_params = srv->params;
+	if (srv->stream) {
+		srv->leg_params.ack_timeout_ms = STREAM_PATIENCE_MS;
+		srv->leg_params.max_retransmit = 0;
+	}
+}
+
 static void take_conf(struct server *srv, struct north_server *north)
 {
 	const struct server_conf *c = north_server_conf(north);
@@ -28,7 +47,7 @@ static void take_conf(struct server *srv, struct north_server *north)
 	srv->conf = c;
 	srv->keep = true;
 	srv->params = (struct coap_params){ 2000, 100000, 4, (uint8_t)c->nstart };
-	srv->leg = (struct coap_leg){ &assoc_peer_ops, &srv->params, &srv->all->shared };
+	srv->leg = (struct coap_leg){ &assoc_peer_ops, &srv->leg_params, &srv->all->shared };
 	srv->insert_ep = c->insert_ep;
 	srv->edits = (struct lwm2m_edits){
 		.binding = strcmp(c->binding, "keep") == 0 ? NULL : c->binding,
@@ -39,6 +58,7 @@ static void take_conf(struct server *srv, struct north_server *north)
 	};
 	srv->edit = srv->edits.binding || srv->edits.queue_flag != LWM2M_KEEP || srv->edits.remove_sms;
 	(void)server_uri_parse(&srv->uri, c->uri); /* checked when it was loaded */
+	take_kind(srv);
 }
 
 int servers_configure(struct sessions *s, struct north_server *const *north, size_t n)

@@ -157,7 +157,6 @@ void sessions_free(struct sessions *s)
 	servers_sweep(s);
 	s->links_n = 0;
 	paces_sweep(s);
-	copies_stop(s);
 	close_metrics(s);
 	map_fini(&s->names);
 	map_fini(&s->eps);
@@ -282,21 +281,6 @@ void sessions_each(const struct sessions *s, sessions_each_fn *fn, void *arg)
 
 /* ---- north events ---- */
 
-static void on_north_event(void *arg, enum north_event ev)
-{
-	struct assoc *a = arg;
-
-	if (ev != NORTH_UP)
-		return;
-	notes_expire(a);
-	if (north_server_is_up(a->srv->north)) {
-		assoc_clear_silent(a);
-		coap_peer_resume(&a->peer, clock_now_ms());
-	} else { /* an address, and nothing heard from there yet: what can be confirmed tries */
-		coap_peer_contact(&a->peer, clock_now_ms());
-	}
-}
-
 static void on_north_back(void *arg, struct north_server *north)
 {
 	struct sessions *s = arg;
@@ -306,4 +290,4 @@ static void on_north_back(void *arg, struct north_server *north)
 			server_back(srv);
 }
 
-const struct north_events session_north_events = { session_north_recv, on_north_event, on_north_back, NULL, NULL };
+const struct north_events session_north_events = { session_north_recv, session_north_event, on_north_back, NULL, NULL };

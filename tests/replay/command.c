@@ -126,8 +126,10 @@ static void command_wait(const struct words *w)
 		if (next > world.now_ms)
 			time_turn(next);
 		ran += timers_run(&world.timers, world.now_ms, 0) + 1;
+		fake_north_step();
 		if (world.store)
 			fake_store_step(world.store);
+		fake_north_step();
 		if (ran > 1000000)
 			fail("timers run without end");
 		if (for_silence && fake_server_is_silent(w->v[3]))
@@ -303,19 +305,21 @@ static void command_alarm(const struct words *w)
 static void command_register(const struct words *w)
 {
 	static struct words line;
-	char text[6][512];
+	char text[6][512], form[2][48];
 	const char *dev = w->n > 2 ? w->v[1] : "", *srv = w->n > 2 ? w->v[2] : "", *more = w->n > 3 ? w->v[3] : "";
+	bool stream = fake_server_is_stream(srv);
 	static unsigned nth;
 
 	nth++; /* each time with message ids and a token of its own */
+	snprintf(form[0], sizeof form[0], stream ? "MSG POST" : "CON POST mid=$reg-mid%u", nth);
+	snprintf(form[1], sizeof form[1], stream ? "MSG 2.01" : "ACK 2.01 mid=$reg-mid%u", nth);
 	snprintf(text[0], sizeof text[0], "up %s CON POST mid=%u token=fe%02x /rd?ep=%s&lt=86400%s", dev, 61000 + nth,
 		 nth, dev, more);
 	snprintf(text[1], sizeof text[1], world.store ? "> verdict %s taken" : "#", dev);
-	snprintf(text[2], sizeof text[2],
-		 "> north %s %s CON POST mid=$reg-mid%u token=$reg-token%u /rd?ep=%s&lt=86400%s", srv, dev, nth, nth,
-		 dev, more);
-	snprintf(text[3], sizeof text[3], "north %s %s ACK 2.01 mid=$reg-mid%u token=$reg-token%u location=/rd/%s", srv,
-		 dev, nth, nth, dev);
+	snprintf(text[2], sizeof text[2], "> north %s %s %s token=$reg-token%u /rd?ep=%s&lt=86400%s", srv, dev, form[0],
+		 nth, dev, more);
+	snprintf(text[3], sizeof text[3], "north %s %s %s token=$reg-token%u location=/rd/%s", srv, dev, form[1], nth,
+		 dev);
 	snprintf(text[4], sizeof text[4], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
 		 nth, dev);
 	snprintf(text[5], sizeof text[5], "> nothing");
@@ -364,6 +368,15 @@ static const struct {
 	{ "north-up", command_north, false },
 	{ "north-refused", command_north, false },
 	{ "north-result", command_north, true },
+	{ "north-denied", command_north, false },
+	{ "lost", command_north, false },
+	{ "made", command_north, false },
+	{ "pong", command_north, false },
+	{ "north-csm", command_north, true },
+	{ "wanted", command_north, true },
+	{ "unanswered", command_north, true },
+	{ "north-next", command_north, true },
+	{ "tried", command_north, true },
 	{ "silent", command_north, true },
 	{ "register", command_register, true },
 	{ "wait", command_wait, false },
@@ -407,8 +420,12 @@ void command_run(const struct words *w)
 			world.step_ms = world.now_ms;
 		}
 		commands[i].run(w);
-		if (world.store && !world.crashed)
+		if (world.crashed)
+			return;
+		fake_north_step();
+		if (world.store)
 			fake_store_step(world.store);
+		fake_north_step();
 		return;
 	}
 	fail("\"%s\" is no command", w->v[0]);

@@ -159,12 +159,15 @@ static void read_payload(struct message *m, const char *text)
 	}
 }
 
+/* MSG: as it crosses a stream, without type and id; sessions see a NON. */
 static uint8_t read_type(const char *word)
 {
+	if (strcmp(word, "MSG") == 0)
+		return COAP_NON;
 	for (uint8_t i = 0; i < 4; i++)
 		if (strcmp(word, type_names[i]) == 0)
 			return i;
-	fail("\"%s\" is no type: CON NON ACK RST", word);
+	fail("\"%s\" is no type: CON NON ACK RST MSG", word);
 }
 
 static uint8_t read_code(const char *word)
@@ -187,6 +190,7 @@ static void read_message(struct message *m, const struct words *w, unsigned firs
 	if (w->n < first + 2)
 		fail("a message has a type and a code");
 	m->type = read_type(w->v[first]);
+	m->mid = strcmp(w->v[first], "MSG") == 0 ? "0" : NULL;
 	m->code = read_code(w->v[first + 1]);
 	for (unsigned i = first + 2; i < w->n; i++) {
 		const char *word = w->v[i];

@@ -9,26 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay.h"
-
-#define RESULTS_MAX 64
-
-struct north_server {
-	struct north_server *next;
-	const struct server_conf *conf;
-	struct north_assoc *assocs;
-	char name[64];
-	bool down, silent;
-	int results[RESULTS_MAX], always;
-	unsigned results_n, results_at;
-};
-struct north_assoc {
-	struct north_assoc *next;
-	struct north_server *srv;
-	void *arg;
-	char who[160];
-	uint16_t port;
-};
+#include "north.h"
 
 static unsigned ports_taken;
 static struct down { /* servers that are away stay so over a restart */
@@ -80,7 +61,9 @@ int north_assoc_open(struct north_assoc **out, struct north_server *srv, const c
 		return -ENOMEM;
 	a->srv = srv;
 	a->arg = arg;
-	a->port = port ? port : next_port++;
+	a->max = STREAM_MAX;
+	a->blockwise = true;
+	a->port = srv->stream ? 0 : port ? port : next_port++;
 	snprintf(a->who, sizeof a->who, "%s", who);
 	a->next = srv->assocs;
 	srv->assocs = a;
@@ -91,19 +74,20 @@ int north_assoc_open(struct north_assoc **out, struct north_server *srv, const c
 int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 {
 	struct north_server *s = a->srv;
-	int err;
+	int err = way_refuses(a, len);
 
-	if (s->down)
-		return -ENOTCONN;
-	err = s->results_at < s->results_n ? s->results[s->results_at++] : s->always;
 	if (!err)
+		err = s->results_at < s->results_n ? s->results[s->results_at++] : s->always;
+	if (!err && s->stream)
+		stream_sent(a, data, len);
+	else if (!err)
 		output_add(data, len, "north %s %s", s->name, a->who);
 	return err;
 }
 
 bool north_assoc_is_up(const struct north_assoc *a)
 {
-	return !a->srv->down;
+	return !a->srv->down && !a->srv->denied && !a->lost;
 }
 
 uint16_t north_assoc_port(const struct north_assoc *a)
@@ -167,6 +151,7 @@ struct north_server *fake_server_open(const struct server_conf *conf)
 		abort();
 	s->conf = conf;
 	snprintf(s->name, sizeof s->name, "%s", conf->head.name);
+	s->stream = strstr(conf->uri, "+tcp://") != NULL;
 	s->down = *down_of(s->name);
 	while (*end)
 		end = &(*end)->next;
@@ -186,7 +171,7 @@ void fake_server_close(struct north_server *s)
 	free(s);
 }
 
-static struct north_server *server_of(const char *name)
+struct north_server *server_of(const char *name)
 {
 	struct north_server *s = world.servers;
 
@@ -202,9 +187,14 @@ bool fake_server_is_silent(const char *name)
 	return server_of(name)->silent;
 }
 
+bool fake_server_is_stream(const char *name)
+{
+	return server_of(name)->stream;
+}
+
 /* ---- commands ---- */
 
-static struct north_assoc *assoc_of(struct north_server *s, const char *who)
+struct north_assoc *assoc_of(struct north_server *s, const char *who)
 {
 	struct north_assoc *a = s->assocs;
 
@@ -232,12 +222,14 @@ static void command_message(const struct words *w)
 	if (!exact)
 		abort();
 	memcpy(exact + 1, buf, len);
+	if (s->stream)
+		stream_number(a, exact + 1, len);
 	north_server_heard(s);
 	session_north_events.recv(a->arg, exact + 1, len);
 	free(exact);
 }
 
-static void tell_all(struct north_server *s, enum north_event ev)
+void tell_all(struct north_server *s, enum north_event ev)
 {
 	struct north_assoc *next;
 
@@ -258,8 +250,8 @@ static void command_results(struct north_server *s, const struct words *w)
 		s->results[s->results_n++] = result_parse(w->v[i]);
 }
 
-/* north-down, north-up, north-refused SERVER; north-result SERVER RESULT ..; silent SERVER yes|no; ports SERVER N: that
- * many differ */
+/* north-down, north-up, north-refused SERVER; north-result SERVER RESULT ..; silent SERVER yes|no; the rest is that of
+ * ways.c */
 void north_command(const struct words *w, const char *verb)
 {
 	struct north_server *s = server_of(w->n > 1 ? w->v[1] : "");
@@ -270,12 +262,14 @@ void north_command(const struct words *w, const char *verb)
 		*down_of(s->name) = s->down = true;
 		tell_all(s, NORTH_DOWN);
 	} else if (strcmp(verb, "north-up") == 0) {
-		*down_of(s->name) = s->down = false;
+		*down_of(s->name) = s->down = s->denied = false;
 		tell_all(s, NORTH_UP);
 	} else if (strcmp(verb, "north-refused") == 0) {
 		tell_all(s, NORTH_REFUSED);
 	} else if (strcmp(verb, "north-result") == 0) {
 		command_results(s, w);
+	} else if (way_command(s, w, verb)) {
+		return;
 	} else if (w->n != 3 || s->silent != (strcmp(w->v[2], "yes") == 0)) {
 		fail("the server is %s", s->silent ? "known as silent" : "not known as silent");
 	}

@@ -17,7 +17,7 @@
 #include "session/session.h"
 
 #define WORDS_MAX 48
-#define UNIT_MOST 24576
+#define UNIT_MOST 40960
 
 /* ---- script.c: lines and words ---- */
 struct words {
@@ -117,6 +117,7 @@ const char *fake_link_name(const struct fake_link *l);
 struct fake_link *fake_link_next(struct fake_link *l);
 void fake_link_set(struct fake_link *l, const struct link_conf *conf);
 void fake_link_close(struct fake_link *l); /* out of the list */
+void fake_north_step(void); /* what a transport tells from the loop, after each command and timer */
 void fake_link_crash(void);                /* units that wait for a verdict get none */
 void fake_link_end_check(void);
 void link_command(const struct words *w, const char *verb); /* up, event, link-result */
@@ -130,6 +131,7 @@ void fake_server_set(struct north_server *s, const struct server_conf *conf);
 void fake_server_close(struct north_server *s); /* out of the list */
 void fake_server_ports(unsigned taken);         /* so many ports that are asked for are taken */
 bool fake_server_is_silent(const char *name);
+bool fake_server_is_stream(const char *name);
 void north_command(const struct words *w, const char *verb);
 
 /* ---- life.c: the store, and the end of processes ---- */

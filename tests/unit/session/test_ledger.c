@@ -148,6 +148,29 @@ int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 	return 0;
 }
 
+bool north_server_is_stream(const struct north_server *s)
+{
+	(void)s;
+	return false;
+}
+
+size_t north_assoc_message_max(const struct north_assoc *a)
+{
+	(void)a;
+	return 65507;
+}
+
+bool north_assoc_blockwise(const struct north_assoc *a)
+{
+	(void)a;
+	return true;
+}
+
+void north_assoc_unanswered(struct north_assoc *a)
+{
+	(void)a;
+}
+
 bool north_assoc_is_up(const struct north_assoc *a)
 {
 	return !a->srv->down;
