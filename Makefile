@@ -16,8 +16,8 @@ FUZZ_SECONDS ?= 60
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
 # The rooms of src/ (README: map); each .c of a room goes into one library, the programs are thin.
-ROOMS := base config store coap lwm2m http link link/t8 link/udp north session control
-PKGS := libevent libevent_openssl openssl libconfig libcurl jansson sqlite3
+ROOMS := base config store coap lwm2m mirror http link link/t8 link/udp north session control
+PKGS := libevent libevent_openssl openssl libconfig libcurl jansson sqlite3 libcbor expat
 SIM_PKGS := libcoap-3-openssl
 
 OPT ?= -O2
@@ -50,9 +50,12 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_LIVE := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/libfuzzer/%)
 REPLAY_BIN := $(if $(REPLAY_SRC),$(BUILD)/replay/runner)
+# Definitions of objects, compiled into the table that the daemon reads.
+OBJECT_DIRS := src/lwm2m/objects/history src/lwm2m/objects
+OBJECT_XML := $(wildcard $(OBJECT_DIRS:=/*.xml))
 # One empty file per source that clang finds nothing in.
 CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
-	tests/fuzz/replay_main.c tests/bench/state.c)
+	tests/fuzz/replay_main.c tests/bench/state.c src/lwm2m/compile/main.c)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -70,7 +73,7 @@ TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 say = $(if $(V),,@echo '  $(1)'; )
 .SECONDARY:
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(BUILD)/objects.tbl
 
 need:
 	@tests/tools/deps.sh need build
@@ -107,6 +110,13 @@ $(BUILD)/niddgwctl: $(CTL_OBJ) $(LIB)
 
 $(BUILD)/niddgw-sim: $(SIM_OBJ) $(LIB)
 	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS) $(PKG_LIBS)
+
+# Only the table is installed; what makes it stays here.
+$(BUILD)/objects-compile: $(BUILD)/obj/lwm2m/compile/main.o $(LIB)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/objects.tbl: $(BUILD)/objects-compile $(OBJECT_XML)
+	$(call say,TBL $@)$(BUILD)/objects-compile $@ $(OBJECT_DIRS)
 
 # Tests of the two other programs link their objects too, all but the one with main().
 UNIT_EXTRA = $(if $(filter $(BUILD)/unit/ctl/%,$@),$(filter-out %/ctl/main.o,$(CTL_OBJ))) \
@@ -224,9 +234,11 @@ defaults: $(BUILD)/niddgwd
 install: all
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(SYSCONFDIR)/niddgw $(DESTDIR)$(SYSCONFDIR)/niddgw/conf.d $(DESTDIR)$(SYSCONFDIR)/niddgw/devices.d
+		$(DESTDIR)$(PREFIX)/share/niddgw $(DESTDIR)$(SYSCONFDIR)/niddgw $(DESTDIR)$(SYSCONFDIR)/niddgw/conf.d \
+		$(DESTDIR)$(SYSCONFDIR)/niddgw/devices.d $(DESTDIR)$(SYSCONFDIR)/niddgw/objects.d
 	install -m 0755 $(BUILD)/niddgwd $(DESTDIR)$(PREFIX)/sbin/niddgwd
 	install -m 0755 $(BUILD)/niddgwctl $(BUILD)/niddgw-sim $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 $(BUILD)/objects.tbl $(DESTDIR)$(PREFIX)/share/niddgw/objects.tbl
 	install -m 0644 packaging/man/niddgwctl.1 packaging/man/niddgw-sim.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/niddgw.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 0644 packaging/man/niddgwd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
@@ -235,5 +247,5 @@ install: all
 clean:
 	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
--include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
+-include $(BUILD)/obj/lwm2m/compile/main.d $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
 	$(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d

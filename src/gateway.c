@@ -117,6 +117,8 @@ static int open_all(struct gateway *g)
 	if (!err)
 		err = open_base(g);
 	if (!err)
+		err = registry_open(&g->registry, g->file, stderr);
+	if (!err)
 		err = open_store(g);
 	if (!err)
 		err = open_sessions(g);
@@ -232,6 +234,7 @@ void gateway_close(struct gateway *g)
 	links_end(&g->link_env);
 	north_close(g->north);
 	store_close(g->store);
+	lwm2m_registry_free(g->registry);
 	alarms_free(g->alarms);
 	metrics_free(g->metrics);
 	loop_free(g->loop);

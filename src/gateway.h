@@ -10,6 +10,9 @@
 
 extern const struct conf_schema gateway_schema;
 
+/* The object definitions of the site, objects.d beside the main file: prints each fault as FILE:LINE: text. 0 or a negative errno. */
+int registry_check(const char *main_file, FILE *faults);
+
 struct gateway;
 /**
  * Open everything that a checked configuration names, and say that it is ready.

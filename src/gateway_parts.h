@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "control/control.h"
 #include "gateway.h"
+#include "lwm2m/registry.h"
 #include "session/session.h"
 #include "wiring.h"
 
@@ -26,6 +27,7 @@ struct gateway {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct alarms *alarms;
+	struct lwm2m_registry *registry; /* names, types and units of what devices report */
 	struct store *store;
 	struct sessions *sessions;
 	struct north *north;
@@ -53,6 +55,10 @@ struct link *opened_link(const struct opened *s, const char *name); /* NULL: non
 int opened_servers(struct gateway *g, struct opened *to, const struct opened *old, const struct root_conf *r);
 int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf *c); /* opens it; 0 or a negative errno (logged) */
 int opened_configure(struct gateway *g, const struct opened *s, const struct root_conf *r, struct sessions_change *change); /* tells sessions */
+
+/* ---- registry.c ---- */
+/* The compiled table and objects.d beside main_file. 0; -EINVAL: objects.d has faults, printed as FILE:LINE: text; -ENOMEM. */
+int registry_open(struct lwm2m_registry **out, const char *main_file, FILE *faults);
 
 /* ---- reload.c ---- */
 int gateway_reload(void *gateway, FILE *report);

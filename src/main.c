@@ -128,7 +128,12 @@ int main(int argc, char **argv)
 	}
 	if (!o.test && !o.print_config)
 		hold_signals(SIG_BLOCK);
-	if (conf_load(&conf, o.file, &gateway_schema, stderr))
+	status = conf_load(&conf, o.file, &gateway_schema, stderr);
+	if (o.test && registry_check(o.file, stderr) && !status) {
+		conf_free(conf);
+		status = -EINVAL;
+	}
+	if (status)
 		return EXIT_FAILED;
 	if (o.print_config)
 		conf_print(conf, &gateway_schema, stdout);

@@ -16,6 +16,7 @@
 struct plan {
 	struct conf *conf; /* taken over, or freed when it is refused */
 	struct root_conf *root;
+	struct lwm2m_registry *registry;
 	struct opened new;
 	const struct link_conf **later; /* links to open when the old ones are closed */
 	size_t later_n;
@@ -131,10 +132,11 @@ static int open_admin(struct gateway *g, struct plan *p)
 
 static int prepare(struct gateway *g, struct plan *p)
 {
-	int err = conf_load(&p->conf, g->file, &gateway_schema, p->report ? p->report : stderr);
+	FILE *faults = p->report ? p->report : stderr;
+	int err = conf_load(&p->conf, g->file, &gateway_schema, faults), bad = registry_open(&p->registry, g->file, faults);
 
-	if (err)
-		return err;
+	if (err || bad)
+		return err ? err : bad;
 	p->root = conf_root(p->conf);
 	p->later = calloc(p->root->links.n + 1, sizeof *p->later);
 	err = p->later ? opened_init(&p->new, p->root) : -ENOMEM;
@@ -151,6 +153,7 @@ static int refuse(struct gateway *g, struct plan *p, int err)
 	for (size_t i = 0; i < g->open.servers_n; i++) /* gauges that a successor had for a moment */
 		north_server_set_conf(g->open.servers[i], north_server_conf(g->open.servers[i]));
 	conf_free(p->conf);
+	lwm2m_registry_free(p->registry);
 	free(p->later);
 	log_ev(LOG_ERROR, ROOM, "reload.refused",
 	       LF_STR("reason", err == -EINVAL ? "faults in the configuration" : strerror(-err)));
@@ -202,6 +205,8 @@ static void swap_in(struct gateway *g, struct plan *p)
 	g->open = p->new;
 	opened_close(&old, &g->open, false);
 	store_set_conf(g->store, &p->root->store);
+	lwm2m_registry_free(g->registry);
+	g->registry = p->registry;
 	conf_free(g->conf);
 	g->conf = p->conf;
 	g->root = p->root;

@@ -40,7 +40,7 @@ const char *lwm2m_format_name(unsigned format);
 
 struct lwm2m_decode_in {
 	unsigned format;               /* enum lwm2m_format, or any number */
-	const uint8_t *payload;
+	const uint8_t *payload;        /* may be NULL when len is 0 */
 	size_t len;
 	const struct lwm2m_path *path; /* of the request; NULL: Send and the composite operations, where names tell all */
 	struct lwm2m_text base;        /* alternate path of the device; p NULL: none */

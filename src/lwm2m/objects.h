@@ -6,6 +6,7 @@
 #ifndef NIDDGW_LWM2M_OBJECTS_H
 #define NIDDGW_LWM2M_OBJECTS_H
 
+#include "base/octets.h"
 #include "lwm2m/value.h"
 
 #define LWM2M_OBJECTS_MAX 1024      /* entries of one list */
@@ -32,6 +33,9 @@ struct lwm2m_objects {
  */
 int lwm2m_objects_new(struct lwm2m_objects **out, const char *text, size_t len);
 void lwm2m_objects_free(struct lwm2m_objects *o); /* NULL is fine */
+/* For what survives a restart: at most so many of its entries; o may be NULL. Reading gives what is freed as above, NULL: none was written. */
+void lwm2m_objects_write(struct writer *w, const struct lwm2m_objects *o, size_t most);
+struct lwm2m_objects *lwm2m_objects_read(struct reader *r);
 /* The version that an object was registered with; 0: not said, or not listed. o may be NULL. */
 uint16_t lwm2m_objects_version(const struct lwm2m_objects *o, uint16_t object);
 

@@ -2,8 +2,9 @@
 /* registry.h - what objects and resources are called, of which type and in which unit they are
  *
  * The definitions of the OMA registry are compiled into one table when the program is built; a site adds its own as XML files
- * of the same form, and those win: an object's version that such a file gives replaces the same version of the table. A
- * resource or object marked Mirror="never" there is secret (lwm2m_path_is_secret).
+ * of the same form, and those win: an object's version that such a file gives replaces the same version of the table, and
+ * where a device names no version, or an unknown one, the newest that the site gives comes before the newest of all. A
+ * resource (Item) or Object marked Mirror="never" there is secret (lwm2m_path_is_secret).
  */
 #ifndef NIDDGW_LWM2M_REGISTRY_H
 #define NIDDGW_LWM2M_REGISTRY_H
@@ -37,7 +38,7 @@ void lwm2m_registry_free(struct lwm2m_registry *r); /* NULL is fine */
 int lwm2m_registry_read(struct lwm2m_registry *r, const char *file);
 int lwm2m_registry_load(struct lwm2m_registry *r, const uint8_t *table, size_t len); /* the same from memory, copied */
 
-/* One fault of a file; line 0: of the file as a whole. text is safe to print; all borrowed for the call. */
+/* One fault of a file; one of the file as a whole has line 1. text is safe to print; all borrowed for the call. */
 typedef void lwm2m_registry_fault_fn(void *arg, const char *file, unsigned line, const char *text);
 /* Adds what a file defines; with faults nothing of it. 0; -EINVAL and each fault was told; -ENOMEM. */
 int lwm2m_registry_add_xml(struct lwm2m_registry *r, const char *file, lwm2m_registry_fault_fn *fault, void *arg);
@@ -46,7 +47,7 @@ int lwm2m_registry_add_xml_text(struct lwm2m_registry *r, const char *file, cons
 /* All *.xml of a directory in byte order; one that is not there is empty. Faults of all files are told. */
 int lwm2m_registry_add_dir(struct lwm2m_registry *r, const char *dir, lwm2m_registry_fault_fn *fault, void *arg);
 
-/* Look-ups: no allocation, logarithmic. version 0, or one that is not known: the newest. false: unknown; r may be NULL. */
+/* Look-ups: no allocation, logarithmic. version 0, or one that is not known: the newest, as said above. false: unknown; r may be NULL. */
 bool lwm2m_registry_object(const struct lwm2m_registry *r, uint16_t object, uint16_t version, struct lwm2m_object_def *out);
 bool lwm2m_registry_resource(const struct lwm2m_registry *r, uint16_t object, uint16_t version, uint16_t resource,
 			     struct lwm2m_resource_def *out);

@@ -261,6 +261,7 @@ void assoc_close(struct assoc *a)
 	}
 	coap_peer_fini(&a->peer);
 	north_assoc_close(a->north);
-	free(a->reg);
+	registration_free(a->reg);
+	copy_forget_leg(a);
 	free(a);
 }

@@ -486,6 +486,7 @@ void device_free(struct device *d, bool gone)
 		d->assocs = a->next;
 		assoc_close(a);
 	}
+	copy_forget(d);
 	block_free(d);
 	fresh_end(d);
 	device_detach(d, gone);

@@ -173,6 +173,10 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	x->rel = p.rel;
 	x->observe = p.observe;
 	x->cancel = p.cancel;
+	if (p.observe)
+		p.rel->target = copy_target(a, m);
+	if (v->oscore)
+		copy_down(a, x->tx.data, x->tx.len);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->patience_s));
 	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)),
 	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code), LF_UINT("mid", m->mid),
@@ -308,6 +312,7 @@ static void on_ack(struct assoc *a, uint16_t mid)
 		count(a->dev->all, C_NORTH_BAD);
 	} else if (tx->kind == TX_NOTE) {
 		coap_tx_remove(tx, clock_now_ms());
+		copy_settle(a->dev->all, &container_of(tx, struct note, tx)->copy, true);
 		note_free(container_of(tx, struct note, tx));
 	} else if (tx->kind == TX_ANSWER) {
 		answer_done(tx);

@@ -193,6 +193,7 @@ void exchange_free(struct exchange *x)
 	uint64_t now = clock_now_ms();
 
 	exchange_count(x, LINK_RES_FAILED);
+	copy_settle(s, &x->copy, false);
 	coap_peer_settled(asker(x), x->ask_mid, x->ask, x->ask_len);
 	mark_over(x);
 	x->dev->overs[x->dir]--;
@@ -226,6 +227,7 @@ void exchange_leave(struct exchange *x)
 		gate_submitted(x);
 		return;
 	}
+	copy_left(x);
 	exchange_leave_north(x);
 }
 
@@ -411,6 +413,7 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	if (x->rel && !x->cancel && !x->rel->live)
 		relation_end(x->rel);
 	x->fail = code;
+	copy_settle(x->dev->all, &x->copy, false);
 	exchange_count(x, code == COAP_TOO_LARGE ? LINK_RES_TOO_BIG : LINK_RES_FAILED);
 	if (suppressed(x, code)) {
 		ack_asker(x, true);
@@ -527,6 +530,7 @@ void exchange_departed(struct exchange *x)
 
 void exchange_onward_acked(struct exchange *x)
 {
+	copy_settle(x->dev->all, &x->copy, true);
 	coap_tx_remove(&x->tx, clock_now_ms());
 }
 
@@ -610,8 +614,12 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		return false;
 	}
 	settle_relation(x, m, &v);
-	if (x->dir == UP)
+	if (x->dir == UP) {
+		copy_settle(x->dev->all, &x->copy, coap_class(m->code) == 2);
 		register_answered(x, m);
+	} else {
+		copy_answer(x, m);
+	}
 	if (suppressed(x, m->code)) {
 		ack_asker(x, true);
 		exchange_count(x, LINK_RES_FORWARDED);
@@ -632,6 +640,8 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		exchange_fail(x, COAP_BAD_GATEWAY, 0, "answer too large for the link");
 		return false;
 	}
+	if (x->dir == UP && x->oscore)
+		copy_down(x->assoc, buf, (size_t)len);
 	state_first = changes_state(x, m);
 	if (is_kept_first(x, state_first ? COAP_CON : type, m->type != COAP_ACK) &&
 	    reply_new(x, m, type, buf, (size_t)len)) {

@@ -22,6 +22,7 @@
 #include "coap/option.h"
 #include "coap/peer.h"
 #include "lwm2m/registration.h"
+#include "mirror/mirror.h"
 #include "session/provision.h"
 #include "session/gate.h"
 #include "session/session.h"
@@ -49,6 +50,17 @@ struct kept {
 	bool waiting;       /* wait is with the store */
 	bool saving;        /* for the state of the device */
 	uint64_t left_ms;   /* of what goes north: possibly sent since then, as the journal has it; 0: certainly not */
+};
+
+/* A copy that is owed to the mirror, of an exchange or a notification (copy.c). */
+struct copy {
+	struct map_node node;       /* by device, while it stands back for an acknowledgement */
+	struct copy *next, **link;  /* of those that do, oldest first; link NULL: it does not */
+	struct device *dev;
+	uint64_t due_ms, arrival_ms; /* arrival: wall clock */
+	uint16_t unit_len;
+	bool of_note;
+	bool owed;                  /* to be shown when it leaves */
 };
 
 struct profile {
@@ -84,6 +96,7 @@ struct registration {
 	bool queue_mode;
 	bool told; /* that its lifetime has passed */
 	char binding[8];
+	struct lwm2m_objects *objects; /* owned; NULL: not known */
 	uint16_t location_len;
 	uint8_t location[]; /* form of lwm2m_location_of() */
 };
@@ -114,6 +127,7 @@ struct relation {
 	uint16_t mids[NOTE_MIDS]; /* of the latest notifications north */
 	uint8_t mids_n, mids_at;
 	bool live; /* the device has accepted it */
+	struct mirror_target target;
 };
 
 enum direction { UP, DOWN }; /* of the request */
@@ -150,6 +164,8 @@ struct exchange {
 	bool leaving;                    /* journalled as possibly sent to the device */
 	bool earlier;                    /* and that in a life before this one: the link knows it by its key only */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
+	bool copied;                     /* its answer was shown to the mirror */
+	struct copy copy;                /* of the request */
 };
 
 enum tx_kind { TX_REQUEST, TX_ANSWER, TX_NOTE }; /* coap_tx.kind: an exchange's, an answer's, a note's */
@@ -180,6 +196,8 @@ struct note {
 	struct relation *rel; /* NULL: it has ended meanwhile */
 	uint64_t until_ms;    /* hold_s */
 	bool oscore;
+	struct mirror_target target;
+	struct copy copy;
 };
 
 struct device {
@@ -260,6 +278,11 @@ struct sessions {
 	struct device *dirty;             /* by next_dirty */
 	struct timer save;
 	struct link_up *up_now;           /* of the unit being handled; NULL: its verdict was taken over */
+	size_t unit_len;                  /* of that unit */
+	uint64_t unit_arrival_ms;         /* and when it came from the network, wall clock */
+	struct copy *copies, **copies_end; /* by next, oldest first; end NULL: there is none */
+	struct map copies_of;
+	struct timer copies_timer;
 	struct log_limit bad_limit;
 	bool clock_trusted;               /* of what is being restored: asked once, it is a call of the kernel */
 	bool ending;                      /* the process stops: nobody is told anything */
@@ -305,6 +328,23 @@ void kept_drop(struct device *d, struct kept *k); /* the holder goes away: whoev
 /* A repetition of what has no verdict yet: taken, it gets the same. false: it is none. */
 bool kept_share(const struct device *d, struct link_up *up, const uint8_t *data, size_t len);
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
+
+/* ---- copy.c: what the mirror is shown ---- */
+struct mirror_target copy_target(const struct assoc *a, const struct coap_msg *request);
+void copy_request(struct exchange *x); /* of a device, new */
+void copy_left(struct exchange *x);    /* it is on disk, and leaves now or when its server is there */
+void copy_note(struct note *n, const struct mirror_target *t);
+void copy_note_left(struct note *n);
+void copy_notified(const struct relation *r, const struct coap_msg *m, const struct coap_view *v); /* passed on and forgotten */
+void copy_settle(struct sessions *s, struct copy *c, bool confirmed); /* what its server says of it; it need not stand back */
+void copy_answer(struct exchange *x, const struct coap_msg *m); /* of a device, to the request x */
+void copy_down(const struct assoc *a, const uint8_t *unit, size_t len); /* protected by OSCORE */
+void copy_unknown(const struct device *d, const uint8_t *data, size_t len);
+void copy_records(const struct device *d, const struct assoc *a, bool down, const uint8_t *data, size_t len); /* of DTLS; a NULL: no server is known */
+struct lwm2m_objects *copy_objects(const struct exchange *x); /* that a Register or Update lists, the caller's; NULL: none */
+void copy_forget(const struct device *d);
+void copy_forget_leg(const struct assoc *a);
+void copies_stop(struct sessions *s);
 
 /* ---- resume.c ---- */
 int journal_restore(struct sessions *s);
@@ -504,6 +544,7 @@ uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, c
 void register_write(struct writer *w, const struct reg_params *p); /* for the journal; NULL is fine */
 struct reg_params *register_read(struct reader *r);                 /* NULL: none was written */
 struct reg_params *register_params(enum lwm2m_op op, const struct coap_msg *m); /* NULL: none to keep */
+void registration_free(struct registration *r); /* NULL is fine */
 void register_answered(struct exchange *x, const struct coap_msg *m);
 void register_replayed(struct exchange *x, uint8_t code, uint64_t wall_ms); /* an Update of the life before, which may not have been stored yet */
 /* Fills c->queries with the edits that the server asks for; q is its memory. */

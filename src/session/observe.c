@@ -215,6 +215,7 @@ void note_free(struct note *n)
 {
 	const struct coap_empty ack = coap_empty(COAP_ACK, n->ask_mid);
 
+	copy_settle(n->assoc->dev->all, &n->copy, false);
 	kept_drop(n->assoc->dev, &n->kept);
 	kept_done(n->assoc->dev, &n->kept, ack.octets, n->ask_con ? sizeof ack : 0);
 	n->assoc->notes_n--;
@@ -283,6 +284,7 @@ void note_leave(struct note *n)
 	bool con = n->ask_con, acked = n->acked;
 
 	n->acked = true;
+	copy_note_left(n);
 	memcpy(token, n->ask, len);
 	assoc_wait_for_server(n->assoc);
 	coap_tx_submit(&n->assoc->peer, &n->tx, clock_now_ms()); /* it may be gone now */
@@ -305,6 +307,7 @@ static bool hold_note(struct relation *r, const uint8_t *data, size_t len, const
 	n->ask_mid = m->mid;
 	n->ask_len = m->token_len;
 	memcpy(n->ask, m->token, m->token_len);
+	copy_note(n, &r->target);
 	if (keeps(r->assoc->dev))
 		keep_note(n);
 	else
@@ -348,6 +351,7 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	if (m->type == COAP_NON && !a->dev->keeping && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
 	    north_assoc_is_up(a->north)) {
 		assoc_send(a, buf, (size_t)len);
+		copy_notified(r, m, v);
 		coap_peer_settled(&a->dev->south, m->mid, m->token, m->token_len);
 	} else {
 		kept = hold_note(r, buf, (size_t)len, m, v->oscore);

@@ -164,8 +164,17 @@ static void take_params(struct registration *r, const struct reg_params *p, uint
 	r->expires_wall_ms = expiry(wall_ms, r->lifetime_s);
 }
 
-static void registered(struct assoc *a, const struct reg_params *p, const struct coap_msg *m)
+void registration_free(struct registration *r)
 {
+	if (r)
+		lwm2m_objects_free(r->objects);
+	free(r);
+}
+
+static void registered(const struct exchange *x, const struct coap_msg *m)
+{
+	const struct reg_params *p = x->params;
+	struct assoc *a = x->assoc;
 	uint8_t location[512];
 	long len = lwm2m_location_of(location, sizeof location, m);
 	struct registration *r;
@@ -174,7 +183,9 @@ static void registered(struct assoc *a, const struct reg_params *p, const struct
 	r = calloc(1, sizeof *r + (len > 0 ? (size_t)len : 0));
 	if (!r)
 		return;
-	free(a->reg);
+	r->objects = copy_objects(x);
+	copy_forget_leg(a);
+	registration_free(a->reg);
 	a->reg = r;
 	r->since_wall_ms = clock_wall_ms();
 	r->location_len = len > 0 ? (uint16_t)len : 0;
@@ -195,11 +206,25 @@ static void unregistered(struct assoc *a, const char *why)
 {
 	if (!a->reg)
 		return;
-	free(a->reg);
+	registration_free(a->reg);
 	a->reg = NULL;
 	relations_drop(a);
+	copy_forget_leg(a);
 	log_ev(LOG_INFO, ROOM, "unregistered", LF_STR("dev", device_name(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_STR("reason", why));
+}
+
+/* A list of objects comes only when it has changed, and whole. */
+static void updated(const struct exchange *x)
+{
+	struct registration *r = x->assoc->reg;
+	struct lwm2m_objects *o = copy_objects(x);
+
+	take_params(r, x->params, clock_wall_ms());
+	if (!o)
+		return;
+	lwm2m_objects_free(r->objects);
+	r->objects = o;
 }
 
 /* When its lifetime began anew. */
@@ -228,11 +253,11 @@ void register_answered(struct exchange *x, const struct coap_msg *m)
 	switch (x->op) {
 	case LWM2M_REGISTER:
 		if (m->code == COAP_CREATED)
-			registered(a, x->params, m);
+			registered(x, m);
 		break;
 	case LWM2M_UPDATE:
 		if (m->code == COAP_CHANGED && a->reg && x->params)
-			take_params(a->reg, x->params, clock_wall_ms());
+			updated(x);
 		else if (m->code == COAP_NOT_FOUND)
 			unregistered(a, "not_found");
 		break;

@@ -545,6 +545,8 @@ static void restore_relation(struct exchange *x)
 	memcpy(ask.token, x->ask, x->ask_len);
 	if (!relation_find_north(x->dev->all, x->assoc, x->ask, x->ask_len))
 		x->rel = relation_new(x->assoc, x->out, x->out_len, &ask);
+	if (x->rel && !coap_parse(&ask, x->tx.data, x->tx.len))
+		x->rel->target = copy_target(x->assoc, &ask);
 }
 
 static void resume_down(struct restore *r, struct entry *e)

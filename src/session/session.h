@@ -12,6 +12,7 @@
 #include "session/conf.h"
 #include "store/store.h"
 
+struct mirror;
 struct sessions; /* all of them */
 
 struct sessions_env {
@@ -20,6 +21,7 @@ struct sessions_env {
 	struct alarms *alarms;
 	const char *gateway_id; /* named in 5.08 diagnostics */
 	struct store *store;    /* NULL: nothing survives a restart */
+	struct mirror *mirror;  /* is shown what devices report; NULL: nobody is */
 	size_t exchanges_max;   /* open at once in all: above it links are told LINK_OVERLOAD; 0: 100 000 */
 };
 int sessions_new(struct sessions **out, const struct sessions_env *env);

@@ -157,6 +157,7 @@ void sessions_free(struct sessions *s)
 	servers_sweep(s);
 	s->links_n = 0;
 	paces_sweep(s);
+	copies_stop(s);
 	close_metrics(s);
 	map_fini(&s->names);
 	map_fini(&s->eps);

@@ -12,8 +12,9 @@
 
 #include "session/internal.h"
 
-#define FORM 1
-#define RECORD_MAX 32768
+#define FORM 2 /* 1 had no objects and no targets of observations */
+#define RECORD_MAX 65536
+#define OBJECTS_MOST 512  /* that are stored of one registration */
 #define SAVE_MS 50        /* changes within this go in one record */
 #define HEARD_S 5         /* how stale the time of the last unit may be */
 #define TOKENS_SKIPPED 61 /* per life that wrote nothing: a device may still answer to them */
@@ -47,6 +48,15 @@ static void write_registration(struct writer *w, const struct registration *r)
 	write_text(w, r->binding);
 	write_u16(w, r->location_len);
 	write_bytes(w, r->location, r->location_len);
+	lwm2m_objects_write(w, r->objects, OBJECTS_MOST);
+}
+
+static void write_target(struct writer *w, const struct mirror_target *t)
+{
+	write_u8(w, (uint8_t)(t->known | t->composite << 1));
+	write_u8(w, t->path.depth);
+	for (unsigned i = 0; i < t->path.depth; i++)
+		write_u16(w, t->path.id[i]);
 }
 
 static void write_relation(struct writer *w, const struct relation *r)
@@ -59,6 +69,7 @@ static void write_relation(struct writer *w, const struct relation *r)
 	write_u8(w, r->mids_n);
 	for (unsigned i = 0; i < r->mids_n; i++)
 		write_u16(w, r->mids[i]);
+	write_target(w, &r->target);
 }
 
 static void write_assoc(struct writer *w, struct assoc *a)
@@ -197,7 +208,7 @@ static void read_text(struct reader *r, char *buf, size_t size)
 	buf[len] = 0;
 }
 
-static struct registration *read_registration(struct reader *r)
+static struct registration *read_registration(struct reader *r, unsigned form)
 {
 	struct registration head = { 0 }, *reg;
 	char binding[8];
@@ -213,17 +224,36 @@ static struct registration *read_registration(struct reader *r)
 	read_text(r, binding, sizeof binding);
 	head.location_len = read_u16(r);
 	location = read_span(r, head.location_len);
+	if (form > 1)
+		head.objects = lwm2m_objects_read(r);
 	reg = location ? malloc(sizeof *reg + head.location_len) : NULL;
-	if (!reg)
+	if (!reg) {
+		lwm2m_objects_free(head.objects);
 		return NULL;
+	}
 	*reg = head;
 	memcpy(reg->binding, binding, sizeof reg->binding);
 	memcpy(reg->location, location, head.location_len);
 	return reg;
 }
 
-static void read_relation(struct reader *r, struct assoc *a)
+static struct mirror_target read_target(struct reader *r)
 {
+	uint8_t flags = read_u8(r);
+	struct mirror_target t = { .known = flags & 1, .composite = flags & 2, .path.depth = read_u8(r) };
+
+	if (t.path.depth > 4) {
+		r->failed = true;
+		return (struct mirror_target){ 0 };
+	}
+	for (unsigned i = 0; i < t.path.depth; i++)
+		t.path.id[i] = read_u16(r);
+	return t;
+}
+
+static void read_relation(struct reader *r, struct assoc *a, unsigned form)
+{
+	struct mirror_target target = { 0 };
 	struct coap_msg ask = { 0 };
 	uint8_t ts[4] = { 0 }, ts_len = read_u8(r), live, n;
 	struct relation *rel;
@@ -244,8 +274,11 @@ static void read_relation(struct reader *r, struct assoc *a)
 		if (rel && !r->failed)
 			rel->mids[i] = mid;
 	}
+	if (form > 1)
+		target = read_target(r);
 	if (!rel)
 		return;
+	rel->target = target;
 	rel->live = live;
 	rel->mids_n = n;
 	rel->mids_at = (uint8_t)(n % NOTE_MIDS);
@@ -265,7 +298,7 @@ static void restore_mid(struct coap_peer *p, uint16_t limit, uint64_t lives)
 	coap_peer_restore_mid(p, (uint16_t)(limit + lives * COAP_MIDS_RESERVED));
 }
 
-static void read_assoc(struct reader *r, struct device *d, uint64_t lives)
+static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsigned form)
 {
 	char name[256];
 	struct registration *reg;
@@ -278,12 +311,12 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives)
 	limit = read_u16(r);
 	srv = server_by_name(d->all, name);
 	a = r->failed || !srv ? NULL : assoc_open(d, srv, port);
-	reg = read_registration(r);
+	reg = read_registration(r, form);
 	relations = read_u16(r);
 	for (unsigned i = 0; i < relations && !r->failed; i++)
-		read_relation(r, a && !a->srv->stream ? a : NULL); /* those on a stream ended with it */
+		read_relation(r, a && !a->srv->stream ? a : NULL, form); /* those on a stream ended with it */
 	if (!a) {
-		free(reg);
+		registration_free(reg);
 		return;
 	}
 	a->reg = reg;
@@ -316,7 +349,7 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 	struct reader r = reader_of(data, len);
 	char name[256], ep[256];
 	struct device *d;
-	uint8_t flags, assocs;
+	uint8_t form, flags, assocs;
 	uint64_t lives;
 
 	if (key_len >= sizeof name)
@@ -324,7 +357,8 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 	memcpy(name, key, key_len);
 	name[key_len] = 0;
 	d = next_named(in, name);
-	if (!d || read_u8(&r) != FORM)
+	form = read_u8(&r);
+	if (!d || !form || form > FORM)
 		return 0;
 	lives = lives_between(&r, d);
 	d->last_up_wall_ms = read_u64(&r);
@@ -339,7 +373,7 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 		(void)device_learn_ep(d, &(struct coap_text){ ep, strlen(ep) });
 	assocs = read_u8(&r);
 	for (unsigned i = 0; i < assocs && !r.failed; i++)
-		read_assoc(&r, d, lives);
+		read_assoc(&r, d, lives, form);
 	if (reader_left(&r))
 		budget_read(&r, d, s->clock_trusted);
 	d->heard = d->last_up_wall_ms != 0;

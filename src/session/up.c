@@ -82,6 +82,7 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	x->out_len = sizeof token;
 	x->op = (uint8_t)op;
 	x->params = register_params(op, m);
+	copy_request(x);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
 	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name),
 	       LF_CODE("code", m->code), LF_UINT("mid", m->mid), LF_UINT("north_mid", x->tx.mid), LF_UINT("len", len));
@@ -259,9 +260,12 @@ static enum link_result on_quota(struct device *d, const struct coap_msg *m)
 	return LINK_RES_QUOTA;
 }
 
-static enum link_result on_malformed(struct device *d, int err, const struct coap_msg *m)
+static enum link_result on_malformed(struct device *d, int err, const struct coap_msg *m, const uint8_t *data,
+				     size_t len)
 {
 	uint64_t held;
+
+	copy_unknown(d, data, len);
 
 	if (log_limit(&d->all->bad_limit, clock_now_ms(), 1000, &held))
 		log_ev(LOG_WARNING, ROOM, "malformed", LF_STR("dev", device_name(d)), LF_UINT("held_back", held));
@@ -284,7 +288,7 @@ static enum link_result handle_unit(struct device *d, const uint8_t *data, size_
 	if (!device_within_quota(d))
 		return err ? LINK_RES_QUOTA : on_quota(d, &m);
 	if (err)
-		return on_malformed(d, err, &m);
+		return on_malformed(d, err, &m, data, len);
 	if (m.code == COAP_EMPTY)
 		return on_empty(d, &m);
 	if (m.type == COAP_ACK || m.type == COAP_RST)
@@ -344,6 +348,8 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 	d->last_up_wall_ms = clock_wall_ms();
 	*l->bytes_up += len;
 	s->up_now = up;
+	s->unit_len = len;
+	s->unit_arrival_ms = clock_wall_ms() - (clock_now_ms() - up->arrival_ms);
 	res = len ? handle_unit(d, data, len) : LINK_RES_FORWARDED;
 	up = take_up(s);
 	if (up)
