@@ -3,7 +3,7 @@
  *
  * The same tables as for files, and the same words about what is wrong. There may be a million such records, so each is
  * one allocation of just the size it needs: everything is checked and measured first, then laid out as struct, arrays
- * of lists, texts.
+ * of lists, structs of lists, texts. A small struct in a list is written as its texts with "/" between them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ struct filling {
 	void *arg;
 	bool faulty;
 	size_t texts, entries; /* octets of texts with their NULs, pointers of lists */
+	size_t structs;        /* octets of structs in lists */
 };
 
 __attribute__((format(printf, 3, 4))) static void tell(struct filling *f, const char *key, const char *fmt, ...)
@@ -55,6 +56,20 @@ static void tell_unknown(struct filling *f, const char *key)
 		tell(f, key, "unknown key");
 }
 
+/* A list whose structs have no names and consist of texts. */
+static bool is_flat(const struct conf_item *list)
+{
+	for (const struct conf_item *it = list->items; it->type != CONF_TYPE_END; it++)
+		if (it->type != CONF_TYPE_TEXT || it->absent)
+			return false;
+	return list->unnamed && !list->variants;
+}
+
+static bool takes_list(const struct conf_item *it)
+{
+	return it->type == CONF_TYPE_TEXTS || it->type == CONF_TYPE_LIST;
+}
+
 /* The item of a key that a record may have; NULL: it may not, which was told. */
 static const struct conf_item *known(struct filling *f, const char *key)
 {
@@ -76,6 +91,10 @@ static const struct conf_item *known(struct filling *f, const char *key)
 	case CONF_TYPE_WORD:
 	case CONF_TYPE_TEXTS:
 		return it;
+	case CONF_TYPE_LIST:
+		if (is_flat(it))
+			return it;
+		/* fall through */
 	default:
 		tell(f, key, "this key can be given in the files only");
 		return NULL;
@@ -111,7 +130,36 @@ static size_t entry_len(const struct conf_pair *p, const char *at)
 	return p->entry ? strlen(at) : strcspn(at, ";");
 }
 
-static void check_entries(struct filling *f, const struct conf_pair *p)
+static size_t part_len(const char *at, const char *end)
+{
+	const char *cut = memchr(at, '/', (size_t)(end - at));
+
+	return (size_t)((cut ? cut : end) - at);
+}
+
+/* "a/b/c": texts of a struct in the order of its table. The last ones may be left out; an empty one in the middle is
+ * there, and empty. */
+static void check_parts(struct filling *f, const struct conf_item *list, const char *at, size_t len)
+{
+	const struct conf_item *it = list->items;
+	const char *end = at + len;
+
+	for (;; at++, it++) {
+		if (it->type == CONF_TYPE_END) {
+			tell(f, list->name, "an entry has too many parts, which \"/\" separates");
+			return;
+		}
+		at += part_len(at, end);
+		if (at == end)
+			break;
+	}
+	for (it++; it->type != CONF_TYPE_END; it++)
+		if (it->required)
+			tell(f, list->name, "an entry has no %s: its parts stand with \"/\" between them", it->name);
+	f->structs += list->size;
+}
+
+static void check_entries(struct filling *f, const struct conf_item *it, const struct conf_pair *p)
 {
 	const char *at = p->value;
 
@@ -124,6 +172,8 @@ static void check_entries(struct filling *f, const struct conf_pair *p)
 			tell(f, p->key, "an entry of the list is empty");
 		else if (!check_text(f, p->key, at, len))
 			return;
+		else if (it->type == CONF_TYPE_LIST)
+			check_parts(f, it, at, len);
 		f->texts += len + 1;
 		f->entries++;
 		at += len;
@@ -179,7 +229,8 @@ static void check_value(struct filling *f, const struct conf_item *it, const str
 {
 	switch (it->type) {
 	case CONF_TYPE_TEXTS:
-		check_entries(f, p);
+	case CONF_TYPE_LIST:
+		check_entries(f, it, p);
 		break;
 	case CONF_TYPE_UINT:
 	case CONF_TYPE_REAL:
@@ -211,7 +262,7 @@ static void check_pairs(struct filling *f)
 
 		if (!it && !is_name(p))
 			continue;
-		if (seen & bit && (!it || it->type != CONF_TYPE_TEXTS))
+		if (seen & bit && (!it || !takes_list(it)))
 			tell(f, p->key, "given twice");
 		else if (it)
 			check_value(f, it, p);
@@ -229,8 +280,8 @@ static void check_pairs(struct filling *f)
 /* ---- laying it out ---- */
 
 struct layout {
-	const char **entries;
-	char *texts;
+	void **entries;
+	char *structs, *texts;
 };
 
 static const char *put_text(struct layout *l, const char *text, size_t len)
@@ -243,9 +294,34 @@ static const char *put_text(struct layout *l, const char *text, size_t len)
 	return to;
 }
 
-static void put_entries(struct layout *l, const struct filling *f, const struct conf_item *it, struct conf_texts *to)
+static void *put_struct(struct layout *l, const struct conf_item *list, const char *at, size_t len)
 {
-	to->v = l->entries;
+	const char *end = at + len;
+	char *to = l->structs;
+
+	l->structs += list->size;
+	memset(to, 0, list->size);
+	fill_defaults(NULL, list->items, to);
+	for (const struct conf_item *it = list->items; at <= end && it->type != CONF_TYPE_END; it++, at++) {
+		const size_t n = part_len(at, end);
+
+		*(const char **)(void *)(to + it->offset) = put_text(l, at, n);
+		at += n;
+	}
+	return to;
+}
+
+static void put_entry(struct layout *l, const struct conf_item *it, const char *at, size_t len)
+{
+	*l->entries++ = it->type == CONF_TYPE_LIST ? put_struct(l, it, at, len)
+						   : (void *)(uintptr_t)put_text(l, at, len);
+}
+
+/* The number of entries, and the first of them. */
+static size_t put_entries(struct layout *l, const struct filling *f, const struct conf_item *it, void ***first)
+{
+	void **const start = l->entries;
+
 	for (size_t i = 0; i < f->n; i++) {
 		const struct conf_pair *p = &f->v[i];
 
@@ -254,15 +330,27 @@ static void put_entries(struct layout *l, const struct filling *f, const struct 
 		for (const char *at = p->value;; at++) {
 			const size_t len = entry_len(p, at);
 
-			*l->entries++ = put_text(l, at, len);
+			put_entry(l, it, at, len);
 			at += len;
 			if (!*at)
 				break;
 		}
 	}
-	to->n = (size_t)(l->entries - to->v);
-	if (!to->n)
-		to->v = NULL;
+	*first = l->entries == start ? NULL : start;
+	return (size_t)(l->entries - start);
+}
+
+static void put_texts(struct layout *l, const struct filling *f, const struct conf_item *it, struct conf_texts *to)
+{
+	void **first;
+
+	to->n = put_entries(l, f, it, &first);
+	to->v = (const char *const *)(void *)first;
+}
+
+static void put_list(struct layout *l, const struct filling *f, const struct conf_item *it, struct conf_list *to)
+{
+	to->n = put_entries(l, f, it, &to->v);
 }
 
 static const struct conf_pair *pair_of(const struct filling *f, const char *key)
@@ -279,7 +367,10 @@ static void put_value(struct layout *l, const struct filling *f, const struct co
 
 	switch (it->type) {
 	case CONF_TYPE_TEXTS:
-		put_entries(l, f, it, to);
+		put_texts(l, f, it, to);
+		break;
+	case CONF_TYPE_LIST:
+		put_list(l, f, it, to);
 		break;
 	case CONF_TYPE_UINT:
 		*(uint64_t *)to = strtoull(text, NULL, 10);
@@ -311,12 +402,13 @@ int conf_record_new(void **out, const struct conf_item *items, size_t size, cons
 	if (f.faulty)
 		return -EINVAL;
 	size = (size + sizeof(char *) - 1) / sizeof(char *) * sizeof(char *);
-	head = malloc(size + f.entries * sizeof(char *) + f.texts);
+	head = malloc(size + f.entries * sizeof(char *) + f.structs + f.texts);
 	if (!head)
 		return -ENOMEM;
 	memset(head, 0, size);
-	l.entries = (const char **)(void *)((char *)head + size);
-	l.texts = (char *)(l.entries + f.entries);
+	l.entries = (void **)(void *)((char *)head + size);
+	l.structs = (char *)(l.entries + f.entries); /* of pointers, so their sizes are whole pointers too */
+	l.texts = l.structs + f.structs;
 	fill_defaults(NULL, items, head); /* needs a load for paths only, and no path of a record has a default */
 	head->name = put_text(&l, pair_of(&f, "name")->value, strlen(pair_of(&f, "name")->value));
 	for (const struct conf_item *it = items; it->type != CONF_TYPE_END; it++) {
@@ -360,6 +452,26 @@ static void each_text(const struct conf_item *it, const char *text, conf_pair_ea
 		fn(arg, &(struct conf_pair){ it->name, text, false }, false);
 }
 
+/* Its texts up to the last one that is there, as check_parts() has them. */
+static void each_struct(const struct conf_item *list, const void *elem, conf_pair_each_fn *fn, void *arg)
+{
+	char text[CONF_TEXT_MOST + 1] = "";
+	size_t len = 0, n = 0, last = 0;
+
+	for (const struct conf_item *it = list->items; it->type != CONF_TYPE_END; it++, n++)
+		if (*(const char *const *)(const void *)((const char *)elem + it->offset))
+			last = n;
+	for (size_t i = 0; i <= last; i++) {
+		const void *at = (const char *)elem + list->items[i].offset;
+		const char *part = *(const char *const *)at;
+
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? "/" : "", part ? part : "");
+		if (len >= sizeof text)
+			return; /* longer than any that was taken */
+	}
+	fn(arg, &(struct conf_pair){ list->name, text, true }, true);
+}
+
 static void each_value(const struct conf_item *it, const void *at, conf_pair_each_fn *fn, void *arg)
 {
 	const struct conf_texts *list = at;
@@ -384,6 +496,10 @@ static void each_value(const struct conf_item *it, const void *at, conf_pair_eac
 	case CONF_TYPE_TEXTS:
 		for (size_t i = 0; i < list->n; i++)
 			fn(arg, &(struct conf_pair){ it->name, list->v[i], true }, true);
+		break;
+	case CONF_TYPE_LIST:
+		for (size_t i = 0; is_flat(it) && i < ((const struct conf_list *)at)->n; i++)
+			each_struct(it, ((const struct conf_list *)at)->v[i], fn, arg);
 		break;
 	default:
 		break;

@@ -116,7 +116,8 @@ struct conf_pair {
 typedef void conf_pair_fault_fn(void *arg, const char *text);
 /**
  * Fill a struct that begins with struct conf_head by the rules that hold in a file; the key "name" gives its name. Texts, numbers, words,
- * true or false and lists of texts can be given; groups, lists of groups and paths stand in files only.
+ * true or false, lists of texts and lists of nameless groups that consist of texts can be given; such a group is one entry, its texts in the
+ * order of its table with "/" between them ("main/0a0b"). Other groups and lists, and paths, stand in files only.
  * @param out  a single allocation with everything that it points to, freed with free(); head.at is empty
  * @param v    borrowed for the call; a key that takes a list may come more than once
  * @return 0; -EINVAL, and each fault was told; -ENOMEM

@@ -21,8 +21,21 @@ struct thing {
 	int mode;
 	struct conf_texts servers, more;
 	const char *key_file;
+	struct conf_list pairs, names;
+};
+struct pair {
+	struct conf_head head;
+	const char *left, *right, *far;
 };
 static const char *const modes[] = { "slow", "fast", "later", NULL };
+#define P struct pair
+static const struct conf_item pair_items[] = {
+	CONF_TEXT(P, left, NULL),
+	CONF_TEXT(P, right, NULL, .required = true),
+	CONF_TEXT(P, far, "far"),
+	CONF_END,
+};
+#undef P
 #define T struct thing
 static const struct conf_item items[] = {
 	CONF_TEXT(T, link, NULL, .required = true),
@@ -35,6 +48,8 @@ static const struct conf_item items[] = {
 	CONF_TEXTS(T, more),
 	CONF_KEYFILE(T, key_file),
 	CONF_LATER("psk_key"),
+	CONF_LIST(T, pairs, pair_items, struct pair, .unnamed = true),
+	CONF_LIST(T, names, pair_items, struct pair),
 	CONF_END,
 };
 #undef T
@@ -126,9 +141,42 @@ static void a_list_may_come_entry_by_entry(void **state)
 	free(t);
 }
 
+static void a_group_in_a_list_is_its_texts(void **state)
+{
+	struct thing *t = MAKE(NAMED, PAIR("pairs", "a/b;c/d/e"), { "pairs", "/", true }, { "pairs", "x/;y", true },
+			       PAIR("servers", "s"));
+	const struct pair *p;
+
+	(void)state;
+	assert_int_equal(t->pairs.n, 4);
+	p = t->pairs.v[0];
+	assert_string_equal(p->left, "a");
+	assert_string_equal(p->right, "b");
+	assert_string_equal(p->far, "far");
+	assert_null(p->head.name);
+	p = t->pairs.v[1];
+	assert_string_equal(p->far, "e");
+	p = t->pairs.v[2];
+	assert_string_equal(p->left, "");
+	assert_string_equal(p->right, "");
+	p = t->pairs.v[3];
+	assert_string_equal(p->right, ";y");
+	assert_string_equal(t->servers.v[0], "s");
+	free(t);
+	t = MAKE(NAMED, PAIR("pairs", ""));
+	assert_int_equal(t->pairs.n, 0);
+	assert_null(t->pairs.v);
+	free(t);
+}
+
 static void each_fault_says_its_key(void **state)
 {
 	(void)state;
+	EXPECT_FAULT("pairs: an entry has too many parts, which \"/\" separates", NAMED, PAIR("pairs", "a/b/c/d"));
+	EXPECT_FAULT("pairs: an entry has no right: its parts stand with \"/\" between them", NAMED,
+		     PAIR("pairs", "a"));
+	EXPECT_FAULT("pairs: an entry of the list is empty", NAMED, PAIR("pairs", "a/b;"));
+	EXPECT_FAULT("names: this key can be given in the files only", NAMED, PAIR("names", "a/b"));
 	EXPECT_FAULT("lnik: unknown key; did you mean \"link\"?", NAMED, PAIR("lnik", "x"));
 	EXPECT_FAULT("quite_else: unknown key", NAMED, PAIR("quite_else", "x"));
 	EXPECT_FAULT("link: required and missing", PAIR("name", "n"));
@@ -196,7 +244,7 @@ static void keep(void *arg, const struct conf_pair *p, bool list)
 {
 	struct again *a = arg;
 
-	assert_int_equal(list, strcmp(p->key, "servers") == 0);
+	assert_int_equal(list, strcmp(p->key, "servers") == 0 || strcmp(p->key, "pairs") == 0);
 	snprintf(a->text[a->n], sizeof a->text[0], "%s", p->value);
 	a->v[a->n] = (struct conf_pair){ p->key, a->text[a->n], p->entry };
 	a->n++;
@@ -205,13 +253,14 @@ static void keep(void *arg, const struct conf_pair *p, bool list)
 static void a_record_can_be_made_of_its_own_values_again(void **state)
 {
 	struct thing *t = MAKE(NAMED, PAIR("ep", "e"), PAIR("cid", "7"), PAIR("part", "0.1"), PAIR("on", "false"),
-			       PAIR("mode", "slow"), { "servers", "a;b", true }, { "servers", "c", true }),
+			       PAIR("mode", "slow"), { "servers", "a;b", true }, { "servers", "c", true },
+			       PAIR("pairs", "a/;/b/c")),
 		     *u;
 	struct again a = { .n = 0 };
 
 	(void)state;
 	conf_record_each(items, t, keep, &a);
-	assert_int_equal(a.n, 8);
+	assert_int_equal(a.n, 10);
 	a.v[a.n++] = (struct conf_pair){ "name", "n", false };
 	u = make_of(a.v, a.n);
 	assert_string_equal(u->ep, "e");
@@ -219,6 +268,8 @@ static void a_record_can_be_made_of_its_own_values_again(void **state)
 	assert_true(u->part == t->part && !u->on && u->mode == 0);
 	assert_int_equal(u->servers.n, 2);
 	assert_string_equal(u->servers.v[0], "a;b");
+	assert_string_equal(((const struct pair *)u->pairs.v[0])->right, "");
+	assert_string_equal(((const struct pair *)u->pairs.v[1])->far, "c");
 	free(t);
 	free(u);
 	t = MAKE(NAMED);
@@ -234,6 +285,7 @@ int main(void)
 		cmocka_unit_test(every_kind_of_value_is_read),
 		cmocka_unit_test(what_is_not_given_has_its_default),
 		cmocka_unit_test(a_list_may_come_entry_by_entry),
+		cmocka_unit_test(a_group_in_a_list_is_its_texts),
 		cmocka_unit_test(each_fault_says_its_key),
 		cmocka_unit_test(all_faults_are_told_at_once_and_escaped),
 		cmocka_unit_test(texts_have_a_bound),
