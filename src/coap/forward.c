@@ -15,8 +15,9 @@ struct copy {
 	const struct coap_crossing *c;
 	const uint8_t *run;  /* first octet of what passes and is not copied yet; NULL: no run is open */
 	uint32_t run_number; /* of the last option in the run */
+	unsigned paths;      /* Uri-Path options that were left out */
 	bool oscore;
-	bool queries_put;
+	bool queries_put, locations_put;
 };
 
 enum fate { PASS, LEAVE_OUT, SET_UINT };
@@ -44,6 +45,13 @@ static void put_queries(struct copy *k)
 			k->b->w.failed = true; /* no option can hold it: the message does not fit */
 		coap_build_option(k->b, COAP_URI_QUERY, k->c->queries[i].p, k->c->queries[i].len);
 	}
+}
+
+static void put_locations(struct copy *k)
+{
+	k->locations_put = true;
+	for (size_t i = 0; i < k->c->locations_n; i++)
+		coap_build_option(k->b, COAP_LOCATION_PATH, k->c->locations[i].p, k->c->locations[i].len);
 }
 
 static enum fate fate_of_max_age(const struct copy *k, const struct coap_option *o, uint32_t *value)
@@ -92,12 +100,22 @@ static enum fate fate_of_rewritten(const struct copy *k, const struct coap_optio
 	}
 }
 
-static enum fate fate_of(const struct copy *k, const struct coap_option *o, bool second, uint32_t *value)
+static enum fate fate_of_path(struct copy *k)
+{
+	if (!k->c->request || k->paths >= k->c->skip_path)
+		return PASS;
+	k->paths++;
+	return LEAVE_OUT;
+}
+
+static enum fate fate_of(struct copy *k, const struct coap_option *o, bool second, uint32_t *value)
 {
 	const struct coap_option_info *info = coap_option_lookup(o->number);
 
 	if (!info || coap_option_is_faulty(info, o, second))
 		return coap_option_unsafe(o->number) ? LEAVE_OUT : PASS;
+	if (o->number == COAP_URI_PATH && k->c->request)
+		return fate_of_path(k);
 	if (o->number == COAP_MAX_AGE)
 		return fate_of_max_age(k, o, value);
 	if (o->number == COAP_BLOCK1 || o->number == COAP_BLOCK2)
@@ -146,6 +164,10 @@ void coap_forward_options(struct coap_builder *b, const struct coap_msg *m, cons
 		if (o.number >= COAP_URI_QUERY && !k.queries_put && edits_queries(&k)) {
 			flush(&k, start);
 			put_queries(&k);
+		}
+		if (o.number == COAP_LOCATION_PATH && k.c->locations_n && !k.c->request && !k.locations_put) {
+			flush(&k, start);
+			put_locations(&k);
 		}
 		if (coap_option_unsafe(o.number) || o.number == COAP_HOP_LIMIT)
 			fate = fate_of(&k, &o, !first && o.number == before, &value);

@@ -119,6 +119,9 @@ static inline void record(struct coap_view *v, const struct coap_option *o)
 	case COAP_URI_HOST:
 		v->uri_host = *o;
 		break;
+	case COAP_URI_PORT:
+		TAKE(v, uri_port, o);
+		break;
 	case COAP_OBSERVE:
 		TAKE(v, observe, o);
 		break;

@@ -47,6 +47,7 @@ struct coap_view {
 	bool has_hop_limit; uint32_t hop_limit; /* the value; 256 stands for one longer than an octet */
 	bool has_content_format; uint32_t content_format;
 	bool has_echo;
+	bool has_uri_port; uint32_t uri_port;
 	struct coap_option uri_host; /* value NULL: absent */
 	struct coap_option oscore_value;
 	struct coap_option path[8];  /* Uri-Path segments, the first 8 */
@@ -74,6 +75,10 @@ struct coap_crossing {
 	/* When not NULL: these stand in place of all Uri-Query options, in this order. */
 	const struct coap_text *queries;
 	size_t queries_n;
+	unsigned skip_path; /* of a request: so many Uri-Path options, the first ones, are left out */
+	/* Of a response: these stand before its Location-Path options, when it has any. */
+	const struct coap_text *locations;
+	size_t locations_n;
 };
 struct coap_text {
 	const char *p;

@@ -3,6 +3,7 @@
 #include "control/record_json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool add_value(struct record_pairs *p, const char *key, const json_t *value, bool entry)
 {
@@ -23,20 +24,62 @@ static bool add_value(struct record_pairs *p, const char *key, const json_t *val
 	return true;
 }
 
+static const struct conf_item *list_of(const char *key)
+{
+	const struct conf_item *it = device_items;
+
+	while (it->type != CONF_TYPE_END && (it->type != CONF_TYPE_LIST || it->absent || strcmp(it->name, key) != 0))
+		it++;
+	return it->type == CONF_TYPE_END ? NULL : it;
+}
+
+/* {"server":"main","kid":"0a"} as "main/0a": its texts in the order of the table, up to the last one that is there. */
+static bool add_group(struct record_pairs *p, const char *key, const json_t *group)
+{
+	const struct conf_item *list = list_of(key);
+	const size_t start = p->groups_len;
+	size_t left = json_object_size(group);
+
+	if (!list || !left || p->n == PAIRS_MOST)
+		return false;
+	for (const struct conf_item *it = list->items; left; it++) {
+		const json_t *member = it->type == CONF_TYPE_END ? NULL : json_object_get(group, it->name);
+		const char *text = json_string_value(member);
+		size_t room = sizeof p->groups - p->groups_len;
+		int n;
+
+		if (it->type == CONF_TYPE_END || (member && (!text || strchr(text, '/'))))
+			return false; /* a member that it does not have, or one that is no text */
+		left -= member != NULL;
+		n = snprintf(p->groups + p->groups_len, room, "%s%s", it == list->items ? "" : "/", text ? text : "");
+		if (n < 0 || (size_t)n + 1 >= room)
+			return false;
+		p->groups_len += (size_t)n;
+	}
+	p->groups_len++;
+	p->v[p->n++] = (struct conf_pair){ key, p->groups + start, true };
+	return true;
+}
+
+static bool add_entry(struct record_pairs *p, const char *key, const json_t *entry)
+{
+	return json_is_object(entry) ? add_group(p, key, entry) : add_value(p, key, entry, true);
+}
+
 bool record_pairs(struct record_pairs *p, json_t *object)
 {
 	const char *key;
 	json_t *value, *entry;
 	size_t i;
 
-	p->n = 0;
+	p->n = p->groups_len = 0;
 	json_object_foreach(object, key, value)
 	{
 		if (json_is_null(value))
 			continue;
 		if (!json_is_array(value) && !add_value(p, key, value, false))
 			return false;
-		json_array_foreach(value, i, entry) if (!add_value(p, key, entry, true)) return false;
+		json_array_foreach(value, i, entry) if (!add_entry(p, key, entry)) return false;
 	}
 	return true;
 }

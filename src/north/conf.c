@@ -33,8 +33,8 @@ const struct conf_item server_items[] = {
 	CONF_TEXT(struct server_conf, uri, NULL, .required = true, .reload = CONF_DEVICE,
 		  .help = "coap://HOST[:PORT]; a name is looked up and tried again until it is known"),
 	CONF_TEXTS(struct server_conf, aliases, .help = "Other host names by which devices may ask for this server"),
-	CONF_WORD(struct server_conf, role, "management", role_words, .unbuilt = 1u << SERVER_BOOTSTRAP,
-		  .help = "What the server is to devices"),
+	CONF_WORD(struct server_conf, role, "management", role_words,
+		  .help = "What the server is to devices; a Bootstrap-Request goes to one of role bootstrap"),
 	CONF_WORD(struct server_conf, security, "none", security_words, .unbuilt = 1u << 1 | 1u << 2 | 1u << 3,
 		  .help = "How the association is secured"),
 	CONF_LATER("ca_file"),
@@ -53,8 +53,12 @@ const struct conf_item server_items[] = {
 	CONF_WORD(struct server_conf, sms, "keep", sms_words,
 		  .help = "What happens to the sms parameter of a Register"),
 	CONF_BOOL(struct server_conf, strip_uri_host, false, .help = "Take Uri-Host and Uri-Port out of requests"),
-	CONF_LATER("path_prefix"),
-	CONF_LATER("rds_port"),
+	CONF_TEXT(struct server_conf, path_prefix, NULL,
+		  .help = "Requests whose Uri-Path begins with these segments (\"a\" or \"a/b\") are for this server. "
+			  "They are "
+			  "taken off on the way to it and put before the Location-Path of its answer"),
+	CONF_UINT(struct server_conf, rds_port, RDS_PORT_ABSENT, 0, RDS_PORT_ABSENT - 1,
+		  .help = "Units of a t8 link that came on this port of the SCEF are for this server; absent: none"),
 	CONF_UINT(struct server_conf, patience_s, 110, 1, 604800, .unit = "s",
 		  .help = "How long the server waits for an answer to its request"),
 	CONF_UINT(struct server_conf, answer_within_s, 240, 1, 86400, .unit = "s",
@@ -214,6 +218,22 @@ static void check_uri(struct conf_load *load, const struct server_conf *s, const
 		conf_fault(load, s, "uri", -1, "\"%s\" cannot be reached from the address in north.bind", s->uri);
 }
 
+/* Segments between slashes, one slash in front is fine; each as long as an option can be. */
+static bool is_path_prefix(const char *text)
+{
+	unsigned segments = 0;
+
+	for (text += *text == '/';; text++) {
+		size_t len = strcspn(text, "/");
+
+		if (!len || len > 255 || ++segments > PATH_PREFIX_SEGMENTS)
+			return false;
+		text += len;
+		if (!*text)
+			return true;
+	}
+}
+
 static void check_server(struct conf_load *load, const struct server_conf *s, const struct addr *local)
 {
 	if (s->uri)
@@ -223,6 +243,10 @@ static void check_server(struct conf_load *load, const struct server_conf *s, co
 	if (s->binding && !is_binding(s->binding))
 		conf_fault(load, s, "binding", -1, "\"%s\" is neither keep nor different letters of UMHTSN",
 			   s->binding);
+	if (s->path_prefix && !is_path_prefix(s->path_prefix))
+		conf_fault(load, s, "path_prefix", -1,
+			   "\"%s\" is not of the form \"a\" or \"a/b\": 1 to %d segments of 1 to 255 octets",
+			   s->path_prefix, PATH_PREFIX_SEGMENTS);
 	for (size_t i = 0; i < s->aliases.n; i++)
 		if (!*s->aliases.v[i])
 			conf_fault(load, s, "aliases", (int)i, "is empty");

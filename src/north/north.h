@@ -41,8 +41,12 @@ struct server_conf {
 	const char *binding; /* "keep" or letters */
 	int queue_flag, sms;
 	bool strip_uri_host;
+	const char *path_prefix; /* "a" or "a/b"; NULL: none */
+	uint64_t rds_port;       /* RDS_PORT_ABSENT: none */
 	uint64_t patience_s, answer_within_s, hold_s, hold_max, block_size, nstart, keepalive_s, dead_after;
 };
+#define RDS_PORT_ABSENT 16
+#define PATH_PREFIX_SEGMENTS 8
 extern const struct conf_item server_items[];
 /* The parts of a checked server URI. */
 struct server_uri {

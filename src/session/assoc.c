@@ -30,6 +30,14 @@ void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token
 	coap_peer_answered(&a->peer, mid, token, token_len, ack.octets, sizeof ack, true);
 }
 
+void assoc_heard_on(struct assoc *a, rds_ports rds)
+{
+	if (a->rds == rds)
+		return;
+	a->rds = rds & 0x1ffu;
+	device_touch(a->dev);
+}
+
 static struct assoc *assoc_of_peer(struct coap_peer *p)
 {
 	return container_of(p, struct assoc, peer);

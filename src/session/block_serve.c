@@ -219,7 +219,7 @@ bool block_served(struct assoc *a, const struct coap_msg *m, const struct coap_v
 		    device_mtu(d), &last);
 	if (len < 0)
 		return false; /* behind what is kept: the server has it */
-	device_send(d, buf, (size_t)len);
+	device_send(d, d->rds, buf, (size_t)len);
 	coap_peer_answered(&d->south, m->mid, m->token, m->token_len, buf, type == COAP_ACK ? (size_t)len : 0, true);
 	t->served->until_ms = lifetime_end(d);
 	if (last)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/addr.h"
 #include "base/map.h"
@@ -43,8 +44,9 @@ const struct conf_item profile_items[] = {
 		  .help = "what does not fit the link: cut into blocks that do (assemble), only what comes in blocks "
 			  "already (clamp), not at all (pass); "
 			  "refuse takes no blocks"),
-	CONF_WORD(P, oscore, "auto", oscore_words, .unbuilt = 1u << OSCORE_REQUIRE | 1u << OSCORE_OFF,
-		  .help = "OSCORE messages pass unchanged"),
+	CONF_WORD(P, oscore, "auto", oscore_words,
+		  .help = "OSCORE messages pass unchanged (auto); nothing else passes but key exchange by EDHOC "
+			  "(require); they are refused (off)"),
 	{ .name = "dtls",
 	  .absent = true,
 	  .type = CONF_TYPE_WORD,
@@ -76,6 +78,16 @@ const struct profile_conf *profile_builtin(void)
 	return &builtin;
 }
 
+#define O struct oscore_conf
+static const struct conf_item oscore_items[] = {
+	CONF_TEXT(O, server, NULL, .help = "where requests with this kid go; absent: as others of the device"),
+	CONF_TEXT(O, kid, NULL, .required = true, .help = "Sender ID of the device, hexadecimal"),
+	CONF_TEXT(O, kid_context, NULL,
+		  .help = "ID Context, hexadecimal; absent: any. A request that carries none is judged by its kid"),
+	CONF_END,
+};
+#undef O
+
 #define D struct device_conf
 const struct conf_item device_items[] = {
 	CONF_TEXT(D, link, NULL, .required = true, .reload = CONF_DEVICE, .help = "name of the link that reaches it"),
@@ -89,12 +101,17 @@ const struct conf_item device_items[] = {
 	CONF_TEXTS(D, servers,
 		   .help = "servers it may talk to, the first is the default; the first management server when absent"),
 	CONF_LATER("cid", .help = "identity on a modem link"),
-	CONF_LATER("bootstrap_server", .help = "server of role bootstrap"),
+	CONF_TEXT(D, bootstrap_server, NULL,
+		  .help = "server of role bootstrap that its Bootstrap-Requests go to; the first of that role when "
+			  "absent"),
 	CONF_LATER("psk_identity", .help = "identity towards servers with security psk"),
 	CONF_LATER("psk_key", .help = "key for it"),
 	CONF_LATER("cert_file", .help = "certificate towards servers with security x509"),
 	CONF_LATER("key_file", .help = "its key"),
-	CONF_LATER("oscore", .help = "OSCORE identities"),
+	CONF_LIST(
+		D, oscore, oscore_items, struct oscore_conf, .unnamed = true,
+		.help = "OSCORE identities; with a list, a request with another kid is refused. In records and CSV an "
+			"entry is SERVER/KID or SERVER/KID/KID_CONTEXT"),
 	CONF_END,
 };
 #undef D
@@ -251,6 +268,51 @@ static void check_refs(struct checking *c, const struct session_lists *all, cons
 		tell(c, NULL, -1, "there is no server for it");
 }
 
+static void check_bootstrap(struct checking *c, const struct session_lists *all, const char *name)
+{
+	const struct server_conf *srv = find_named(all->servers, name);
+
+	if (name && !srv)
+		tell(c, "bootstrap_server", -1, "no server is named \"%s\"", name);
+	else if (srv && srv->role != SERVER_BOOTSTRAP)
+		tell(c, "bootstrap_server", -1, "server \"%s\" is not of role bootstrap", name);
+}
+
+static void check_hex(struct checking *c, int index, const char *what, const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (text && (len % 2 || len > 2 * KID_MAX || strspn(text, "0123456789abcdefABCDEF") != len))
+		tell(c, "oscore", index, "%s \"%.140s\" is not 0 to %d octets in hexadecimal", what, text, KID_MAX);
+}
+
+static bool same_hex(const char *a, const char *b)
+{
+	return a && b ? strcasecmp(a, b) == 0 : a == b;
+}
+
+static void check_oscore(struct checking *c, const struct session_lists *all, const struct conf_list *list)
+{
+	if (list->n > OSCORE_MAX) {
+		tell(c, "oscore", -1, "has more than %d entries", OSCORE_MAX);
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		const struct oscore_conf *o = list->v[i];
+
+		if (o->server && *o->server && !find_named(all->servers, o->server))
+			tell(c, "oscore", (int)i, "no server is named \"%s\"", o->server);
+		check_hex(c, (int)i, "kid", o->kid);
+		check_hex(c, (int)i, "kid_context", o->kid_context);
+		for (size_t k = 0; k < i; k++) {
+			const struct oscore_conf *other = list->v[k];
+
+			if (o->kid && same_hex(o->kid, other->kid) && same_hex(o->kid_context, other->kid_context))
+				tell(c, "oscore", (int)i, "kid \"%s\" stands in the list twice", o->kid);
+		}
+	}
+}
+
 unsigned device_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg)
 {
 	struct checking c = { fault, arg, 0 };
@@ -266,6 +328,8 @@ unsigned device_check(const struct device_conf *d, const struct session_lists *a
 		check_identity(&c, l, &id);
 	if (d->ep && (!*d->ep || strlen(d->ep) > 128))
 		tell(&c, "ep", -1, "must have 1 to 128 octets");
+	check_bootstrap(&c, all, d->bootstrap_server);
+	check_oscore(&c, all, &d->oscore);
 	return c.faults;
 }
 

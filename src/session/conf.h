@@ -22,12 +22,23 @@ struct profile_conf {
 extern const struct conf_item profile_items[];
 const struct profile_conf *profile_builtin(void); /* the defaults, name NULL */
 
+/* A security context of a device: what its requests say of it. */
+struct oscore_conf {
+	struct conf_head head;   /* no name */
+	const char *server;      /* NULL or "": any of its servers */
+	const char *kid;         /* hexadecimal, its Sender ID; "" is one */
+	const char *kid_context; /* hexadecimal; NULL: any */
+};
+#define KID_MAX 64    /* octets of a kid or kid context */
+#define OSCORE_MAX 64 /* entries of one device */
 struct device_conf {
 	struct conf_head head;
 	const char *link;
 	const char *external_id, *msisdn, *address;
 	const char *profile, *ep;
 	struct conf_texts servers;
+	const char *bootstrap_server;
+	struct conf_list oscore; /* of struct oscore_conf */
 };
 extern const struct conf_item device_items[];
 

@@ -94,9 +94,9 @@ bool device_within_quota(struct device *d)
 
 /* ---- south leg ---- */
 
-static struct link_down down_of(enum link_class klass)
+static struct link_down down_of(enum link_class klass, rds_ports rds)
 {
-	return (struct link_down){ .klass = klass, .port_ue = -1, .port_scef = -1 };
+	return (struct link_down){ .klass = klass, .port_ue = rds_ue(rds), .port_scef = rds_scef(rds) };
 }
 
 static void note_down(struct device *d)
@@ -110,9 +110,9 @@ uint32_t device_unit_id(struct device *d)
 	return ++d->next_tx_id ? d->next_tx_id : ++d->next_tx_id;
 }
 
-void device_put(struct device *d, uint32_t id, const uint8_t *data, size_t len)
+void device_put(struct device *d, rds_ports rds, uint32_t id, const uint8_t *data, size_t len)
 {
-	struct link_down how = down_of(LINK_ANSWER);
+	struct link_down how = down_of(LINK_ANSWER, rds);
 	bool waits = id && d->at && device_link(d)->ops->queues;
 	int err;
 
@@ -131,29 +131,29 @@ void device_put(struct device *d, uint32_t id, const uint8_t *data, size_t len)
 	gate_sent(d, false);
 }
 
-void device_send_named(struct device *d, uint32_t id, const uint8_t *data, size_t len)
+void device_send_named(struct device *d, rds_ports rds, uint32_t id, const uint8_t *data, size_t len)
 {
-	if (gate_lets_unit(d, id, data, len))
-		device_put(d, id, data, len);
+	if (gate_lets_unit(d, rds, id, data, len))
+		device_put(d, rds, id, data, len);
 }
 
-void device_send(struct device *d, const uint8_t *data, size_t len)
+void device_send(struct device *d, rds_ports rds, const uint8_t *data, size_t len)
 {
-	device_send_named(d, 0, data, len);
+	device_send_named(d, rds, 0, data, len);
 }
 
 void device_send_empty(struct device *d, enum coap_type type, uint16_t mid)
 {
 	const struct coap_empty m = coap_empty(type, mid);
 
-	device_send(d, m.octets, sizeof m);
+	device_send(d, d->rds, m.octets, sizeof m);
 }
 
-void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t token_len)
+void device_ack(struct device *d, rds_ports rds, uint16_t mid, const uint8_t *token, size_t token_len)
 {
 	const struct coap_empty ack = coap_empty(COAP_ACK, mid);
 
-	device_send(d, ack.octets, sizeof ack);
+	device_send(d, rds, ack.octets, sizeof ack);
 	coap_peer_answered(&d->south, mid, token, token_len, ack.octets, sizeof ack, true);
 	gate_answered(d);
 }
@@ -200,10 +200,16 @@ static uint64_t key_of(const struct coap_tx *tx)
 	return tx->kind == TX_REQUEST ? container_of(tx, const struct exchange, tx)->kept.id : 0;
 }
 
+static const struct assoc *assoc_of(const struct coap_tx *tx)
+{
+	return tx->kind == TX_ANSWER ? container_of(tx, const struct answer, tx)->x->assoc
+				     : container_of(tx, const struct exchange, tx)->assoc;
+}
+
 static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 {
 	struct device *d = device_of_peer(p);
-	struct link_down how = down_of(class_of(tx));
+	struct link_down how = down_of(class_of(tx), assoc_of(tx)->rds);
 	int err;
 
 	if (!d->at)

@@ -210,8 +210,11 @@ static void on_request(struct assoc *a, const struct coap_msg *m)
 		return;
 	}
 	coap_view(&v, m, true);
+	oscore_log(d, "down", m, &v);
 	if (v.refuse)
 		refuse_down(a, m, v.refuse, "option");
+	else if (oscore_refuses(d, m, &v))
+		refuse_down(a, m, oscore_refuses(d, m, &v), "oscore of its profile");
 	else if (block_check(a, m, &v))
 		refuse_down(a, m, block_check(a, m, &v), "block");
 	else if (keeps(d) && !store_is_usable(d->all->env.store))

@@ -49,7 +49,7 @@ static struct coap_peer *asker(struct exchange *x)
 static void send_to_asker(struct exchange *x, const uint8_t *data, size_t len)
 {
 	if (x->dir == UP)
-		device_send(x->dev, data, len);
+		device_send(x->dev, x->assoc->rds, data, len);
 	else
 		assoc_send(x->assoc, data, len);
 }
@@ -597,7 +597,9 @@ static bool changes_state(const struct exchange *x, const struct coap_msg *m)
 bool exchange_response(struct exchange *x, const struct coap_msg *m)
 {
 	uint8_t buf[MESSAGE_MAX + 64];
-	struct coap_crossing c = { .to_server = x->dir == DOWN };
+	struct coap_crossing c = { .to_server = x->dir == DOWN,
+				   .locations = x->assoc->srv->prefix,
+				   .locations_n = x->prefixed ? x->assoc->srv->prefix_n : 0 };
 	struct coap_builder b;
 	struct coap_view v;
 	enum coap_type type;
@@ -659,7 +661,7 @@ void exchange_reply_kept(struct exchange *x)
 
 	x->reply = NULL;
 	if (r->con && x->dir == DOWN)
-		device_ack(x->dev, r->mid, r->token, r->token_len);
+		device_ack(x->dev, x->assoc->rds, r->mid, r->token, r->token_len);
 	else if (r->con)
 		assoc_ack(x->assoc, r->mid, r->token, r->token_len);
 	if (r->own) /* it lingers already */
@@ -688,7 +690,7 @@ void refuse(struct device *d, struct assoc *a, enum direction dir, const struct 
 	if (len < 0)
 		return;
 	if (dir == UP)
-		device_send(d, buf, (size_t)len);
+		device_send(d, d->rds, buf, (size_t)len);
 	else
 		assoc_send(a, buf, (size_t)len);
 	coap_peer_answered(p, ask->mid, ask->token, ask->token_len, buf, type == COAP_ACK ? (size_t)len : 0, true);

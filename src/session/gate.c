@@ -15,6 +15,7 @@ struct gate_unit {
 	struct gate_unit *next;
 	uint64_t deadline_ms;
 	uint32_t id; /* of an answer that is handed over; 0: nobody asks what becomes of it */
+	rds_ports rds;
 	uint16_t len;
 	uint8_t data[];
 };
@@ -164,7 +165,7 @@ static struct gate_unit *find_unit(struct gate_wait *w, const uint8_t *data, siz
 	return u;
 }
 
-static bool unit_add(struct device *d, uint32_t id, const uint8_t *data, size_t len)
+static bool unit_add(struct device *d, rds_ports rds, uint32_t id, const uint8_t *data, size_t len)
 {
 	struct gate_wait *w = wait_get(d);
 	struct gate_unit *u = w ? find_unit(w, data, len) : NULL;
@@ -178,6 +179,7 @@ static bool unit_add(struct device *d, uint32_t id, const uint8_t *data, size_t 
 	u->deadline_ms = clock_now_ms() +
 		coap_transmit_wait_ms(&d->profile->params); /* the device listens for it no longer */
 	u->id = id;
+	u->rds = rds;
 	u->len = (uint16_t)len;
 	memcpy(u->data, data, len);
 	*(w->last ? &w->last->next : &w->first) = u;
@@ -203,7 +205,7 @@ static void flush_units(struct device *d)
 			count(d->all, C_BUDGET_DROPPED);
 			handover_told(d, u->id);
 		} else {
-			device_put(d, u->id, u->data, u->len);
+			device_put(d, u->rds, u->id, u->data, u->len);
 		}
 		free(u);
 	}
@@ -211,7 +213,7 @@ static void flush_units(struct device *d)
 		wait_until(d, budget_room_at(d, 1));
 }
 
-bool gate_lets_unit(struct device *d, uint32_t id, const uint8_t *data, size_t len)
+bool gate_lets_unit(struct device *d, rds_ports rds, uint32_t id, const uint8_t *data, size_t len)
 {
 	if (!d->gate.budget || !d->at)
 		return true;
@@ -220,7 +222,7 @@ bool gate_lets_unit(struct device *d, uint32_t id, const uint8_t *data, size_t l
 	flush_units(d);
 	if (!has_units(d) && budget_has_room(d))
 		return true;
-	if (!unit_add(d, id, data, len)) {
+	if (!unit_add(d, rds, id, data, len)) {
 		count(d->all, C_BUDGET_DROPPED);
 		handover_told(d, id);
 		quota_bites(d, false, "more answers wait for the budget than are kept");

@@ -92,8 +92,9 @@ void paces_sweep(struct sessions *s); /* frees those of links that are no longer
 /* ---- gate.c ---- */
 /* For the message layer: may tx leave now? first: it has never left. False: it waits, and gate_flush() will come to it. */
 bool gate_lets(struct device *d, struct coap_tx *tx, bool first);
-/* A unit that nobody repeats. False: it was copied and waits, or was dropped and counted; with an id handover_told() tells of that. */
-bool gate_lets_unit(struct device *d, uint32_t id, const uint8_t *data, size_t len);
+/* A unit that nobody repeats; rds: its RDS ports. False: it was copied and waits, or was dropped and counted; with an id handover_told() tells
+ * of that. */
+bool gate_lets_unit(struct device *d, uint16_t rds, uint32_t id, const uint8_t *data, size_t len);
 bool gate_take_back(struct device *d, uint16_t mid); /* an empty ACK that has not left yet: the answer can go with it */
 void gate_sent(struct device *d, bool request);      /* a unit was handed to the link */
 void gate_flush(struct device *d);                   /* what may go now goes, in order */

@@ -29,7 +29,7 @@ bool handover_begin(struct exchange *x, const uint8_t *data, size_t len, bool on
 
 	x->unit_id = device_unit_id(d);
 	x->sending = true;
-	device_send_named(d, x->unit_id, data, len);
+	device_send_named(d, x->assoc->rds, x->unit_id, data, len);
 	x->sending = false;
 	if (!x->unit_id)
 		return false;

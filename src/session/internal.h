@@ -63,6 +63,19 @@ struct copy {
 	bool owed;                  /* to be shown when it leaves */
 };
 
+/* The RDS ports of a unit: none, or both (0 to 15 each). */
+typedef uint16_t rds_ports;
+enum { RDS_NONE, RDS_PAIR = 0x100 };
+static inline bool rds_is_pair(rds_ports p) { return p & RDS_PAIR; }
+static inline int16_t rds_ue(rds_ports p) { return rds_is_pair(p) ? (int16_t)(p >> 4 & 15) : -1; }
+static inline int16_t rds_scef(rds_ports p) { return rds_is_pair(p) ? (int16_t)(p & 15) : -1; }
+static inline rds_ports rds_of(const struct link_up *up)
+{
+	if (up->port_ue < 0 || up->port_scef < 0)
+		return RDS_NONE;
+	return (rds_ports)(RDS_PAIR | (up->port_ue & 15) << 4 | (up->port_scef & 15));
+}
+
 struct profile {
 	const struct profile_conf *conf; /* borrowed from the configuration */
 	struct coap_params params;
@@ -84,6 +97,8 @@ struct server {
 	struct coap_leg leg;
 	struct lwm2m_edits edits;    /* insert_ep is filled per device */
 	bool insert_ep, edit;        /* edit: any of the edits is asked for */
+	struct coap_text prefix[PATH_PREFIX_SEGMENTS]; /* of path_prefix, in conf */
+	unsigned prefix_n;
 	struct assoc *silent;        /* associations whose head is silent, by next_silent */
 	struct timer probe;
 	bool keep;                   /* mark of a reload */
@@ -113,6 +128,7 @@ struct assoc {
 	struct assoc *next_silent;
 	uint32_t notes_n;
 	uint16_t relations_n;
+	rds_ports rds : 9;  /* of the latest request that the device sent here: what goes down for this server has them too */
 	bool is_silent : 1; /* in the list of its server; its peer is away */
 	bool closing : 1;   /* what is still said waits for nothing */
 	bool denied : 1;    /* its server was refused when it was last tried */
@@ -154,6 +170,7 @@ struct exchange {
 	uint8_t fail;                    /* the code to end with when the timer runs next; 0: gateway time-out */
 	bool ask_con, acked;             /* acked: an empty ACK has left to the asker */
 	bool oscore, observe, cancel, has_no_response;
+	bool prefixed;                   /* the path prefix of its server was taken off */
 	bool over;                       /* the asker has its answer, or nothing more is owed */
 	bool deaf;                       /* the asker has begun anew with the same message id: nothing is sent to it */
 	bool mapped;                     /* node is in the map */
@@ -228,10 +245,12 @@ struct device {
 	uint8_t next_token;
 	uint8_t next_tag;         /* Request-Tag of the next body that is cut here */
 	uint16_t too_big;         /* octets that the alarm device.too_big names; 0: it is not raised */
+	rds_ports rds;            /* of the latest unit from it */
 	bool has_ep : 1;          /* by_ep is in the map */
 	bool stored : 1;          /* its record is none of the files: conf is its own */
 	bool fresh : 1;           /* made by a rule, and its record is on its way to the disk */
 	bool barred : 1, asleep : 1, heard : 1;
+	bool mismatch : 1;        /* the alarm device.identity_mismatch is raised */
 	bool dirty : 1;           /* in the list of those to be saved */
 	bool keep : 1;            /* mark of a reload */
 };
@@ -262,6 +281,7 @@ struct sessions {
 	struct log_limit overrule_limit, rule_limit;
 	struct fresh *fresh;              /* devices that are fresh, few */
 	struct server *servers;
+	struct server *management, *bootstrap; /* the first of each role; NULL: none */
 	struct profile *profiles;
 	size_t profiles_n;
 	uint64_t *counters[C_COUNT];
@@ -417,14 +437,14 @@ void device_free(struct device *d, bool gone); /* detaches and frees all; out of
 void device_detach(struct device *d, bool gone);
 /* Nobody waits for this request any more: the link need not deliver it. key: its entry in the journal. */
 void device_cancel(struct device *d, struct coap_tx *tx, uint64_t key);
-/* The south leg: one unit down that nobody waits for. */
-void device_send(struct device *d, const uint8_t *data, size_t len);
+/* The south leg: one unit down that nobody waits for. rds: of what it is about. */
+void device_send(struct device *d, rds_ports rds, const uint8_t *data, size_t len);
 /* The same; id: handover_told() is called once, perhaps from within. 0: it is not. */
-void device_send_named(struct device *d, uint32_t id, const uint8_t *data, size_t len);
-void device_put(struct device *d, uint32_t id, const uint8_t *data, size_t len); /* the same, past the gate */
+void device_send_named(struct device *d, rds_ports rds, uint32_t id, const uint8_t *data, size_t len);
+void device_put(struct device *d, rds_ports rds, uint32_t id, const uint8_t *data, size_t len); /* the same, past the gate */
 uint32_t device_unit_id(struct device *d); /* another one, never 0 */
-void device_send_empty(struct device *d, enum coap_type type, uint16_t mid);
-void device_ack(struct device *d, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
+void device_send_empty(struct device *d, enum coap_type type, uint16_t mid); /* about the unit at hand */
+void device_ack(struct device *d, rds_ports rds, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops device_peer_ops;
 
 /* ---- assoc.c ---- */
@@ -433,6 +453,7 @@ struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port);
 struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port); /* with the port of the life before; another when it is taken */
 void assoc_close(struct assoc *a); /* ends what hangs from it, frees it; out of the device's list already */
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len);
+void assoc_heard_on(struct assoc *a, rds_ports rds); /* the device asks this server on these ports */
 void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid);
 void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops assoc_peer_ops;
@@ -458,12 +479,27 @@ bool exchange_asker_lost(struct exchange *x); /* of a server's request whose con
 int servers_configure(struct sessions *s, struct north_server *const *north, size_t n);
 void servers_sweep(struct sessions *s); /* frees those that are not kept; no association is left there */
 void server_free(struct server *srv);
-struct server *server_choose(const struct device *d, const struct coap_view *v); /* NULL: none configured */
 struct server *server_by_name(const struct sessions *s, const char *name);
 void server_back(struct server *srv);
 void assoc_set_silent(struct assoc *a); /* until its server is heard: what must not get lost waits */
 void assoc_clear_silent(struct assoc *a);
 void assoc_wait_for_server(struct assoc *a); /* before a NON: silent, when others have found its server to be */
+
+/* ---- route.c: DESIGN 4 step 5 ---- */
+struct route {
+	struct server *srv; /* NULL: none is configured */
+	unsigned prefix;    /* so many segments of its Uri-Path are the path prefix of srv */
+};
+void route_choose(struct route *r, const struct device *d, const struct coap_msg *m, const struct coap_view *v);
+struct server *device_bootstrap(const struct device *d); /* NULL: none */
+bool device_may_use(const struct device *d, const struct server *srv);
+
+/* ---- oscore.c: INTERFACE 4, OSCORE identity ---- */
+uint64_t oscore_kids(const struct device *d, const struct coap_view *v); /* entries of its list that a request fits, a bit each */
+bool oscore_is_for(const struct oscore_conf *own, const struct server *srv);
+uint8_t oscore_admit(struct device *d, const struct coap_view *v, const char **why); /* a request of the device: 0, or the code to refuse with */
+uint8_t oscore_refuses(const struct device *d, const struct coap_msg *m, const struct coap_view *v); /* a request, either way: the same */
+void oscore_log(const struct device *d, const char *dir, const struct coap_msg *m, const struct coap_view *v); /* what stands outside, at level debug */
 
 /* ---- up.c, down.c ---- */
 #define MAX_AGE_OPTION_SIZE 6
@@ -539,6 +575,8 @@ long block_hold_answer(struct exchange *x, const struct coap_msg *m, const struc
 bool block_served(struct assoc *a, const struct coap_msg *m, const struct coap_view *v, const uint8_t *north, size_t north_len);
 
 /* ---- register.c ---- */
+void identity_mismatch(struct device *d, const char *text); /* counted, and the alarm is raised */
+void identity_confirmed(struct device *d);                  /* which ends it */
 /* 0 to go on, or the code to refuse with; *why for the log. */
 uint8_t register_admit(struct device *d, struct server *srv, enum lwm2m_op op, const struct coap_msg *m, const char **why);
 void register_write(struct writer *w, const struct reg_params *p); /* for the journal; NULL is fine */

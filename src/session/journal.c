@@ -202,7 +202,7 @@ static uint8_t flags_of(const struct exchange *x, bool leaving)
 {
 	return (uint8_t)((x->ask_con ? F_CON : 0) | (x->oscore ? F_OSCORE : 0) | (x->observe ? F_OBSERVE : 0) |
 			 (x->cancel ? F_CANCEL : 0) | (leaving ? F_LEAVING : 0) |
-			 (x->has_no_response ? F_NO_RESPONSE : 0));
+			 (x->has_no_response ? F_NO_RESPONSE : 0) | (x->prefixed ? F_PREFIXED : 0));
 }
 
 static void write_exchange(struct writer *w, const struct exchange *x, bool leaving)

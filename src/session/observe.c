@@ -279,6 +279,7 @@ void note_find_relation(struct note *n)
 void note_leave(struct note *n)
 {
 	struct device *d = n->assoc->dev;
+	rds_ports rds = n->assoc->rds;
 	uint8_t token[COAP_TOKEN_MAX], len = n->ask_len;
 	uint16_t mid = n->ask_mid;
 	bool con = n->ask_con, acked = n->acked;
@@ -291,7 +292,7 @@ void note_leave(struct note *n)
 	if (acked)
 		return;
 	if (con)
-		device_ack(d, mid, token, len);
+		device_ack(d, rds, mid, token, len);
 	else
 		coap_peer_settled(&d->south, mid, token, len);
 }

@@ -54,18 +54,25 @@ static bool same_servers(const struct conf_texts *a, const struct conf_texts *b)
 	return true;
 }
 
+static bool same_oscore(const struct conf_list *a, const struct conf_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct oscore_conf *x = a->v[i], *y = b->v[i];
+
+		if (!same_text(x->server, y->server) || !same_text(x->kid, y->kid) ||
+		    !same_text(x->kid_context, y->kid_context))
+			return false;
+	}
+	return true;
+}
+
 static bool same_record(const struct device_conf *a, const struct device_conf *b)
 {
 	return same_attachment(a, b) && same_text(a->profile, b->profile) && same_text(a->ep, b->ep) &&
-		same_servers(&a->servers, &b->servers);
-}
-
-static bool may_use(const struct device_conf *c, const struct server *srv)
-{
-	for (size_t i = 0; i < c->servers.n; i++)
-		if (strcmp(c->servers.v[i], srv->conf->head.name) == 0)
-			return true;
-	return c->servers.n == 0;
+		same_servers(&a->servers, &b->servers) && same_text(a->bootstrap_server, b->bootstrap_server) &&
+		same_oscore(&a->oscore, &b->oscore);
 }
 
 /* ---- a device under it ---- */
@@ -104,7 +111,7 @@ static void close_assocs(struct device *d)
 	while (*at) {
 		struct assoc *a = *at;
 
-		if (a->srv->keep && may_use(d->conf, a->srv)) {
+		if (a->srv->keep && device_may_use(d, a->srv)) {
 			at = &a->next;
 			continue;
 		}

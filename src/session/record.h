@@ -19,7 +19,7 @@
 enum record { REC_UP = 1, REC_NOTE, REC_DOWN, REC_LEAVING, REC_STAYED, REC_REPLY, REC_TURN, REC_DONE, REC_HANDED };
 
 /* Of the opening records. */
-enum record_flag { F_CON = 1, F_OSCORE = 2, F_OBSERVE = 4, F_CANCEL = 8, F_LEAVING = 16, F_NO_RESPONSE = 32 };
+enum record_flag { F_CON = 1, F_OSCORE = 2, F_OBSERVE = 4, F_CANCEL = 8, F_LEAVING = 16, F_NO_RESPONSE = 32, F_PREFIXED = 64 };
 /* Of a reply: where it came from. */
 enum reply_flag { R_SEPARATE = 1, R_CON = 2 };
 #define LEAVING_IN_DOUBT 1 /* of LEAVING: as a new message */

@@ -20,13 +20,26 @@ struct reg_params {
 
 #define LIFETIME_DEFAULT_S 86400 /* lt absent */
 
-static uint8_t mismatch(struct device *d, const struct coap_text *ep, const char **why)
+void identity_mismatch(struct device *d, const char *text)
 {
 	count(d->all, C_IDENTITY);
+	d->mismatch = true;
+	alarm_raise(d->all->env.alarms, ALARM_MAJOR, "device.identity_mismatch", device_name(d), text,
+		    "check the device and its record");
+}
+
+void identity_confirmed(struct device *d)
+{
+	if (d->mismatch)
+		alarm_clear(d->all->env.alarms, "device.identity_mismatch", device_name(d));
+	d->mismatch = false;
+}
+
+static uint8_t mismatch(struct device *d, const struct coap_text *ep, const char **why)
+{
 	log_ev(LOG_WARNING, ROOM, "device.identity_mismatch", LF_STR("dev", device_name(d)),
 	       LF_BYTES("ep", ep->p, ep->len));
-	alarm_raise(d->all->env.alarms, ALARM_MAJOR, "device.identity_mismatch", device_name(d),
-		    "it used an endpoint name that is not its own", "check the device and its record");
+	identity_mismatch(d, "it used an endpoint name that is not its own");
 	*why = "endpoint name of another device";
 	return COAP_BAD_REQUEST;
 }
@@ -171,12 +184,29 @@ void registration_free(struct registration *r)
 	free(r);
 }
 
+/* The location as the device has it: behind the path prefix of the server, where that was taken off its request. */
+static long location_of(const struct exchange *x, uint8_t *buf, size_t size, const struct coap_msg *m)
+{
+	const struct server *srv = x->assoc->srv;
+	struct writer w = writer_of(buf, size);
+	long len;
+
+	for (unsigned i = 0; x->prefixed && i < srv->prefix_n; i++) {
+		write_u8(&w, (uint8_t)srv->prefix[i].len);
+		write_bytes(&w, srv->prefix[i].p, srv->prefix[i].len);
+	}
+	if (w.failed)
+		return -EMSGSIZE;
+	len = lwm2m_location_of(w.p, (size_t)(w.end - w.p), m);
+	return len < 0 ? len : (long)writer_len(&w) + len;
+}
+
 static void registered(const struct exchange *x, const struct coap_msg *m)
 {
 	const struct reg_params *p = x->params;
 	struct assoc *a = x->assoc;
 	uint8_t location[512];
-	long len = lwm2m_location_of(location, sizeof location, m);
+	long len = location_of(x, location, sizeof location, m);
 	struct registration *r;
 
 	relations_drop(a); /* a new registration voids every observation */
@@ -196,7 +226,7 @@ static void registered(const struct exchange *x, const struct coap_msg *m)
 		r->queue_mode = p->queue || a->srv->edits.queue_flag == LWM2M_ADD;
 		take_params(r, p, clock_wall_ms());
 	}
-	alarm_clear(a->dev->all->env.alarms, "device.identity_mismatch", device_name(a->dev));
+	identity_confirmed(a->dev);
 	log_ev(LOG_INFO, ROOM, "registered", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", r->lifetime_s),
 	       LF_STR("binding", r->binding));

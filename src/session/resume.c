@@ -186,6 +186,7 @@ static struct exchange *make_exchange(struct restore *r, struct entry *e, struct
 	x->op = read_u8(in);
 	x->no_response = read_u8(in);
 	x->has_no_response = flags & F_NO_RESPONSE;
+	x->prefixed = flags & F_PREFIXED;
 	x->observe = flags & F_OBSERVE;
 	x->cancel = flags & F_CANCEL;
 	x->leaving = flags & F_LEAVING;
@@ -595,7 +596,7 @@ static void tell_withdrawn(const struct entry *e)
 	len = coap_build_end(&b);
 	if (len < 0)
 		return;
-	device_send(d, buf, (size_t)len);
+	device_send(d, d->rds, buf, (size_t)len);
 	see(&d->south, e, acked ? ack.octets : buf, acked ? sizeof ack : (size_t)len, true);
 }
 

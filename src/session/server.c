@@ -39,6 +39,22 @@ static void take_kind(struct server *srv)
 	}
 }
 
+/* The segments of a prefix that was checked when it was loaded. */
+static void take_prefix(struct server *srv, const char *text)
+{
+	srv->prefix_n = 0;
+	if (!text)
+		return;
+	for (text += *text == '/'; srv->prefix_n < PATH_PREFIX_SEGMENTS; text++) {
+		size_t len = strcspn(text, "/");
+
+		srv->prefix[srv->prefix_n++] = (struct coap_text){ text, len };
+		text += len;
+		if (!*text)
+			return;
+	}
+}
+
 static void take_conf(struct server *srv, struct north_server *north)
 {
 	const struct server_conf *c = north_server_conf(north);
@@ -57,14 +73,25 @@ static void take_conf(struct server *srv, struct north_server *north)
 		.remove_sms = c->sms == SERVER_SMS_REMOVE,
 	};
 	srv->edit = srv->edits.binding || srv->edits.queue_flag != LWM2M_KEEP || srv->edits.remove_sms;
+	take_prefix(srv, c->path_prefix);
 	(void)server_uri_parse(&srv->uri, c->uri); /* checked when it was loaded */
 	take_kind(srv);
+}
+
+/* In order of configuration. */
+static void note_role(struct sessions *s, struct server *srv)
+{
+	struct server **first = srv->conf->role == SERVER_BOOTSTRAP ? &s->bootstrap : &s->management;
+
+	if (!*first)
+		*first = srv;
 }
 
 int servers_configure(struct sessions *s, struct north_server *const *north, size_t n)
 {
 	for (struct server *srv = s->servers; srv; srv = srv->next)
 		srv->keep = false;
+	s->management = s->bootstrap = NULL;
 	for (size_t i = 0; i < n; i++) {
 		struct server *srv = server_by_name(s, north_server_conf(north[i])->head.name);
 
@@ -80,6 +107,7 @@ int servers_configure(struct sessions *s, struct north_server *const *north, siz
 			*end = srv;
 		}
 		take_conf(srv, north[i]);
+		note_role(s, srv);
 	}
 	return 0;
 }
@@ -104,47 +132,6 @@ void servers_sweep(struct sessions *s)
 		*at = srv->next;
 		server_free(srv);
 	}
-}
-
-static bool host_is(const struct coap_option *host, const char *name)
-{
-	return name && strlen(name) == host->len && strncasecmp(name, (const char *)host->value, host->len) == 0;
-}
-
-static bool is_named(const struct server *srv, const struct coap_option *host)
-{
-	if (host_is(host, srv->conf->head.name) || host_is(host, srv->uri.host) ||
-	    host_is(host, srv->conf->server_name))
-		return true;
-	for (size_t i = 0; i < srv->conf->aliases.n; i++)
-		if (host_is(host, srv->conf->aliases.v[i]))
-			return true;
-	return false;
-}
-
-/* INTERFACE 4: Uri-Host selects by name, the host of uri, server_name or aliases; no match: the device's default. */
-struct server *server_choose(const struct device *d, const struct coap_view *v)
-{
-	const struct conf_texts *names = &d->conf->servers;
-	struct server *first = NULL;
-
-	if (!names->n) {
-		for (struct server *srv = d->all->servers; srv; srv = srv->next)
-			if (srv->keep && srv->conf->role == SERVER_MANAGEMENT)
-				return srv;
-		return NULL;
-	}
-	for (size_t i = 0; i < names->n; i++) {
-		struct server *srv = server_by_name(d->all, names->v[i]);
-
-		if (!srv || !srv->keep)
-			continue;
-		if (v->uri_host.value && is_named(srv, &v->uri_host))
-			return srv;
-		if (!first)
-			first = srv;
-	}
-	return first;
 }
 
 /* ---- silence ---- */

@@ -37,9 +37,6 @@ static void write_u64(struct writer *w, uint64_t v)
 
 static void write_registration(struct writer *w, const struct registration *r)
 {
-	write_u8(w, r != NULL);
-	if (!r)
-		return;
 	write_u64(w, r->since_wall_ms);
 	write_u64(w, r->expires_wall_ms);
 	write_u64(w, r->lifetime_s);
@@ -72,12 +69,19 @@ static void write_relation(struct writer *w, const struct relation *r)
 	write_target(w, &r->target);
 }
 
+/* What else there is of an association. */
+enum assoc_flag { HAS_REGISTRATION = 1, HAS_RDS = 2 };
+
 static void write_assoc(struct writer *w, struct assoc *a)
 {
 	write_text(w, a->srv->conf->head.name);
 	write_u16(w, north_assoc_port(a->north));
 	write_u16(w, coap_peer_reserve(&a->peer));
-	write_registration(w, a->reg);
+	write_u8(w, (uint8_t)((a->reg ? HAS_REGISTRATION : 0) | (a->rds != RDS_NONE ? HAS_RDS : 0)));
+	if (a->reg)
+		write_registration(w, a->reg);
+	if (a->rds != RDS_NONE)
+		write_u16(w, a->rds);
 	write_u16(w, a->relations_n);
 	for (const struct relation *r = a->relations; r; r = r->next)
 		write_relation(w, r);
@@ -214,8 +218,6 @@ static struct registration *read_registration(struct reader *r, unsigned form)
 	char binding[8];
 	const uint8_t *location;
 
-	if (!read_u8(r))
-		return NULL;
 	head.since_wall_ms = read_u64(r);
 	head.expires_wall_ms = read_u64(r);
 	head.lifetime_s = read_u64(r);
@@ -304,14 +306,17 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsig
 	struct registration *reg;
 	struct server *srv;
 	struct assoc *a;
-	uint16_t port, limit, relations;
+	uint16_t port, limit, relations, rds;
+	uint8_t flags;
 
 	read_text(r, name, sizeof name);
 	port = read_u16(r);
 	limit = read_u16(r);
 	srv = server_by_name(d->all, name);
 	a = r->failed || !srv ? NULL : assoc_open(d, srv, port);
-	reg = read_registration(r, form);
+	flags = read_u8(r);
+	reg = flags & HAS_REGISTRATION ? read_registration(r, form) : NULL;
+	rds = flags & HAS_RDS ? read_u16(r) : RDS_NONE;
 	relations = read_u16(r);
 	for (unsigned i = 0; i < relations && !r->failed; i++)
 		read_relation(r, a && !a->srv->stream ? a : NULL, form); /* those on a stream ended with it */
@@ -320,6 +325,7 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsig
 		return;
 	}
 	a->reg = reg;
+	a->rds = rds & 0x1ffu;
 	expire_watch(a);
 	restore_mid(&a->peer, limit, lives);
 }

@@ -31,10 +31,12 @@ static enum link_result refuse_up(struct device *d, const struct coap_msg *m, ui
 
 /* ---- requests ---- */
 
-static long build_north(struct assoc *a, enum lwm2m_op op, const struct coap_msg *m, const struct coap_view *v,
-			uint16_t mid, const uint8_t *token, uint8_t *buf, size_t size)
+static long build_north(struct assoc *a, enum lwm2m_op op, unsigned prefix, const struct coap_msg *m,
+			const struct coap_view *v, uint16_t mid, const uint8_t *token, uint8_t *buf, size_t size)
 {
-	struct coap_crossing c = { .request = true, .to_server = true, .strip_uri_host = a->srv->conf->strip_uri_host };
+	struct coap_crossing c = {
+		.request = true, .to_server = true, .strip_uri_host = a->srv->conf->strip_uri_host, .skip_path = prefix
+	};
 	struct lwm2m_queries q;
 	struct coap_builder b;
 
@@ -54,15 +56,15 @@ static bool must_wait(struct assoc *a)
 		!north_assoc_is_up(a->north);
 }
 
-static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m_op op, const struct coap_msg *m,
-				   const struct coap_view *v)
+static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m_op op, unsigned prefix,
+				   const struct coap_msg *m, const struct coap_view *v)
 {
 	uint8_t buf[UNIT_MAX + 600], token[COAP_TOKEN_MAX];
 	struct exchange *x;
 	long len;
 
 	random_bytes(token, sizeof token);
-	len = build_north(a, op, m, v, coap_peer_mid(&a->peer), token, buf, sizeof buf);
+	len = build_north(a, op, prefix, m, v, coap_peer_mid(&a->peer), token, buf, sizeof buf);
 	if (len < 0) {
 		refuse_up(d, m, COAP_TOO_LARGE, "too large north");
 		return LINK_RES_TOO_BIG;
@@ -81,6 +83,7 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	memcpy(x->out, token, sizeof token);
 	x->out_len = sizeof token;
 	x->op = (uint8_t)op;
+	x->prefixed = prefix > 0;
 	x->params = register_params(op, m);
 	copy_request(x);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
@@ -97,7 +100,7 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 {
 	const char *why = "";
 	struct coap_view v;
-	struct server *srv;
+	struct route r;
 	enum lwm2m_op op;
 	struct assoc *a;
 	uint8_t code;
@@ -107,18 +110,26 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	coap_view(&v, m, true);
 	if (v.refuse)
 		return refuse_up(d, m, v.refuse, "option");
-	if (d->ups >= EXCHANGES_MAX)
-		return refuse_up(d, m, COAP_TOO_MANY, "too many open requests");
-	srv = server_choose(d, &v);
-	a = srv ? assoc_get(d, srv) : NULL;
-	if (!a)
-		return refuse_up(d, m, COAP_UNAVAILABLE, "no association");
-	op = v.oscore ? LWM2M_NONE
-		      : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
-	code = register_admit(d, srv, op, m, &why);
+	oscore_log(d, "up", m, &v);
+	code = oscore_refuses(d, m, &v);
+	if (code)
+		return refuse_up(d, m, code, "oscore of its profile");
+	code = oscore_admit(d, &v, &why);
 	if (code)
 		return refuse_up(d, m, code, why);
-	return forward_up(d, a, op, m, &v);
+	if (d->ups >= EXCHANGES_MAX)
+		return refuse_up(d, m, COAP_TOO_MANY, "too many open requests");
+	route_choose(&r, d, m, &v);
+	a = r.srv ? assoc_get(d, r.srv) : NULL;
+	if (!a)
+		return refuse_up(d, m, COAP_UNAVAILABLE, "no association");
+	assoc_heard_on(a, d->rds);
+	op = v.oscore ? LWM2M_NONE
+		      : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
+	code = register_admit(d, r.srv, op, m, &why);
+	if (code)
+		return refuse_up(d, m, code, why);
+	return forward_up(d, a, op, r.prefix, m, &v);
 }
 
 /* ---- responses ---- */
@@ -128,7 +139,7 @@ static void answer_empty(struct device *d, const struct coap_msg *m, enum coap_t
 	const struct coap_empty e = coap_empty(type, m->mid);
 
 	if (m->type == COAP_CON || type == COAP_RST)
-		device_send(d, e.octets, sizeof e);
+		device_send(d, d->rds, e.octets, sizeof e);
 	coap_peer_answered(&d->south, m->mid, m->token, m->token_len, e.octets, m->type == COAP_CON ? sizeof e : 0,
 			   true);
 }
@@ -239,7 +250,7 @@ static enum link_result on_duplicate(struct device *d, enum coap_seen_state seen
 		return LINK_RES_DROPPED;
 	}
 	if (seen == COAP_SEEN_ANSWERED)
-		device_send(d, answer, len);
+		device_send(d, d->rds, answer, len);
 	return LINK_RES_DUPLICATE;
 }
 
@@ -342,6 +353,7 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 	}
 	d->units_up++;
 	d->heard = true;
+	d->rds = rds_of(up);
 	if (reach_holds_requests(d) && !reach_is_awake(d))
 		send_again(d);
 	reach_heard(d);

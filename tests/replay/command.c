@@ -266,6 +266,17 @@ static void command_log(const struct words *w)
 	fail("no such line was logged");
 }
 
+/* log-never TEXT: in no line from the beginning of the scenario */
+static void command_log_never(const struct words *w)
+{
+	static char buf[1 << 18];
+	ssize_t n = pread(world.log_fd, buf, sizeof buf - 1, 0);
+
+	buf[n > 0 ? n : 0] = '\0';
+	if (w->n != 2 || n == (ssize_t)sizeof buf - 1 || strstr(buf, w->v[1]))
+		fail("it was logged, or the log is too long to say so");
+}
+
 /* verdict WORD: of the latest unit; none: it has none yet */
 static void command_verdict(const struct words *w)
 {
@@ -392,6 +403,7 @@ static const struct {
 	{ "count", command_count, true },
 	{ "status", command_status, true },
 	{ "log", command_log, true },
+	{ "log-never", command_log_never, true },
 	{ "verdict", command_verdict, true },
 	{ "timers", command_timers, true },
 	{ "alarms", command_alarm, true },

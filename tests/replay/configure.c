@@ -141,6 +141,41 @@ static struct conf_texts read_texts(struct run_conf *c, const char *text)
 	return t;
 }
 
+static void list_add(struct run_conf *c, struct conf_list *l, void *v)
+{
+	void **grown = calloc(l->n + 1, sizeof *grown);
+
+	if (l->n)
+		memcpy(grown, l->v, l->n * sizeof *grown);
+	own(c, grown);
+	grown[l->n++] = v;
+	l->v = grown;
+}
+
+/* "a/b/c": the texts of one nameless group. */
+static void *read_group(struct run_conf *c, const struct conf_item *items, size_t size, const char *text, size_t len)
+{
+	void *group = own(c, calloc(1, size));
+
+	for (const char *end = text + len; items->name && text <= end; items++) {
+		size_t n = strcspn(text, "/,");
+
+		*(const char **)((char *)group + items->offset) = own(c, strndup(text, n));
+		text += n + 1;
+	}
+	return group;
+}
+
+static void read_list(struct run_conf *c, const struct conf_item *item, struct conf_list *l, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, ",");
+
+		list_add(c, l, read_group(c, item->items, item->size, text, n));
+		text += n + (text[n] == ',');
+	}
+}
+
 static void set_value(struct run_conf *c, const struct conf_item *item, void *base, const char *text)
 {
 	void *at = (char *)base + item->offset;
@@ -164,6 +199,10 @@ static void set_value(struct run_conf *c, const struct conf_item *item, void *ba
 	case CONF_TYPE_TEXTS:
 		if (text)
 			*(struct conf_texts *)at = read_texts(c, text);
+		break;
+	case CONF_TYPE_LIST:
+		if (text)
+			read_list(c, item, at, text);
 		break;
 	default:
 		fail("%s is of a type that scenarios do not know", item->name);
@@ -218,17 +257,6 @@ static void complete_server(struct run_conf *c, struct server_conf *s)
 		return;
 	snprintf(uri, sizeof uri, "coap://%s.example", s->head.name);
 	s->uri = own_text(c, uri);
-}
-
-static void list_add(struct run_conf *c, struct conf_list *l, void *v)
-{
-	void **grown = calloc(l->n + 1, sizeof *grown);
-
-	if (l->n)
-		memcpy(grown, l->v, l->n * sizeof *grown);
-	own(c, grown);
-	grown[l->n++] = v;
-	l->v = grown;
 }
 
 static void add_record(struct run_conf *c, const struct record *r)

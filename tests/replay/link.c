@@ -130,7 +130,10 @@ static int op_send(struct link_dev *d, const struct link_down *how, const uint8_
 	if (len < 4)
 		fail("a unit of %zu octets went down", len);
 	remember(d, how, data);
-	output_add(data, len, "down %s", d->name);
+	if (how->port_scef >= 0)
+		output_add(data, len, "down %s rds=%d:%d", d->name, how->port_ue, how->port_scef);
+	else
+		output_add(data, len, "down %s", d->name);
 	return 0;
 }
 
@@ -262,26 +265,42 @@ void fake_link_crash(void)
 	world.waiting = 0;
 }
 
-/* up DEVICE MESSAGE | up DEVICE raw HEX | up DEVICE empty */
+/* "UE:SCEF" */
+static void read_ports(struct link_up *up, const char *text)
+{
+	unsigned ue, scef;
+
+	if (sscanf(text, "%u:%u", &ue, &scef) != 2 || ue > 15 || scef > 15)
+		fail("\"%s\" are no RDS ports: UE:SCEF", text);
+	up->port_ue = (int16_t)ue;
+	up->port_scef = (int16_t)scef;
+}
+
+/* up DEVICE [rds=UE:SCEF] MESSAGE | .. raw HEX | .. empty */
 static void command_up(const struct words *w)
 {
 	static uint8_t buf[UNIT_MOST];
 	struct link_dev *d = dev_of(w->n > 2 ? w->v[1] : "");
-	unsigned waiting = world.waiting;
+	const char *ports = word_value(w->v[2], "rds");
+	unsigned waiting = world.waiting, first = ports ? 3 : 2;
 	struct pending_up *p;
 	uint8_t *exact;
 	size_t len = 0;
 
-	if (strcmp(w->v[2], "raw") == 0 && w->n == 4)
-		len = hex_parse(w->v[3], buf, sizeof buf);
-	else if (strcmp(w->v[2], "empty") != 0)
-		len = message_build(buf, sizeof buf, w, 2);
+	if (first >= w->n)
+		fail("up has no message");
+	if (strcmp(w->v[first], "raw") == 0 && w->n == first + 2)
+		len = hex_parse(w->v[first + 1], buf, sizeof buf);
+	else if (strcmp(w->v[first], "empty") != 0)
+		len = message_build(buf, sizeof buf, w, first);
 	exact = malloc(len + 1); /* an octet read beyond the unit is found out */
 	if (!exact)
 		abort();
 	memcpy(exact + 1, buf, len);
 	world.verdicts = 0;
 	p = pending_new(d->name);
+	if (ports)
+		read_ports(&p->up, ports);
 	session_link_events.uplink(world.sessions, &p->up, d->base.dev, exact + 1, len);
 	free(exact);
 	if (world.waiting > waiting)

@@ -183,10 +183,9 @@ static void defaults_are_those_of_the_contract(void **state)
 static void key_that_is_not_built_is_a_fault_that_says_so(void **state)
 {
 	static const char *const later[] = {
-		"ca_file = \"x\"",     "ca_dir = \"x\"",     "crl_file = \"x\"",        "cert_file = \"x\"",
-		"key_file = \"x\"",    "pin_sha256 = \"x\"", "handshake_timeout_s = 5", "path_prefix = \"x\"",
-		"rds_port = 1",        "keepalive_s = 30",   "dead_after = 2",          "security = \"psk\"",
-		"security = \"x509\"", "security = \"rpk\"", "role = \"bootstrap\"",
+		"ca_file = \"x\"",  "ca_dir = \"x\"",     "crl_file = \"x\"",        "cert_file = \"x\"",
+		"key_file = \"x\"", "pin_sha256 = \"x\"", "handshake_timeout_s = 5", "keepalive_s = 30",
+		"dead_after = 2",   "security = \"psk\"", "security = \"x509\"",     "security = \"rpk\"",
 	};
 
 	(void)state;
@@ -201,12 +200,45 @@ static void key_that_is_not_built_is_a_fault_that_says_so(void **state)
 		     "not built in this version");
 }
 
+static void servers_are_told_apart_by_port_prefix_and_role(void **state)
+{
+	struct conf *c;
+	char *faults = load(&c,
+			    "servers = ( { name = \"a\"; uri = \"coap://127.0.0.1\"; },"
+			    " { name = \"b\"; uri = \"coap://127.0.0.1:5\"; rds_port = 15; path_prefix = \"/a/b\";"
+			    " role = \"bootstrap\"; } );");
+	const struct root *r;
+	const struct server_conf *s;
+
+	(void)state;
+	assert_string_equal(faults, "");
+	r = conf_root(c);
+	s = r->servers.v[0];
+	assert_int_equal(s->rds_port, RDS_PORT_ABSENT);
+	assert_null(s->path_prefix);
+	s = r->servers.v[1];
+	assert_int_equal(s->rds_port, 15);
+	assert_string_equal(s->path_prefix, "/a/b");
+	assert_int_equal(s->role, SERVER_BOOTSTRAP);
+	conf_free(c);
+	free(faults);
+}
+
 static void fault_names_the_key_and_the_line(void **state)
 {
 	static const struct {
 		const char *text, *where;
 	} bad[] = {
 		{ "north = { ports = \"30000-20000\"; };", "t:1: north.ports" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n rds_port = 16; } );", "t:2: servers[0].rds_port" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n path_prefix = \"\"; } );",
+		  "t:2: servers[0].path_prefix" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n path_prefix = \"a/\"; } );",
+		  "t:2: servers[0].path_prefix" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n path_prefix = \"a//b\"; } );",
+		  "t:2: servers[0].path_prefix" },
+		{ "servers = ( { name = \"m\"; uri = \"coap://h\";\n path_prefix = \"1/2/3/4/5/6/7/8/9\"; } );",
+		  "t:2: servers[0].path_prefix" },
 		{ "north = { bind = \"gw.example\"; };", "t:1: north.bind" },
 		{ "north = { bind = \"127.0.0.1:99\"; };", "t:1: north.bind" },
 		{ "north = { interface = \"a-name-too-long-for-linux\"; };", "t:1: north.interface" },
@@ -256,6 +288,7 @@ int main(void)
 		cmocka_unit_test(scheme_that_is_not_built_is_told_apart_from_nonsense),
 		cmocka_unit_test(defaults_are_those_of_the_contract),
 		cmocka_unit_test(key_that_is_not_built_is_a_fault_that_says_so),
+		cmocka_unit_test(servers_are_told_apart_by_port_prefix_and_role),
 		cmocka_unit_test(fault_names_the_key_and_the_line),
 		cmocka_unit_test(bind_takes_both_families),
 	};

@@ -103,6 +103,33 @@ static void every_identity_goes_with_its_kind_of_link(void **state)
 	free(faults);
 }
 
+static void a_device_has_a_list_of_oscore_identities(void **state)
+{
+	struct conf *c;
+	char *faults = load(&c,
+			    "devices = ( { name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ("
+			    " { server = \"main\"; kid = \"0aFF\"; kid_context = \"\"; }, { kid = \"\"; } ); } );");
+	const struct oscore_conf *o;
+	const struct device_conf *d;
+	const struct root *r;
+
+	(void)state;
+	assert_string_equal(faults, "");
+	r = conf_root(c);
+	d = r->devices.v[0];
+	assert_int_equal(d->oscore.n, 2);
+	o = d->oscore.v[0];
+	assert_string_equal(o->server, "main");
+	assert_string_equal(o->kid, "0aFF");
+	assert_string_equal(o->kid_context, "");
+	o = d->oscore.v[1];
+	assert_null(o->server);
+	assert_null(o->kid_context);
+	assert_string_equal(o->kid, "");
+	conf_free(c);
+	free(faults);
+}
+
 static void wrong_records_are_faults_with_their_place(void **state)
 {
 	static const struct {
@@ -130,6 +157,26 @@ static void wrong_records_are_faults_with_their_place(void **state)
 		  "devices[0].servers[1]: no server is named \"other\"" },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; ep = \"\"; }",
 		  "devices[0].ep: must have 1 to 128 octets" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; bootstrap_server = \"nope\"; }",
+		  "devices[0].bootstrap_server: no server is named \"nope\"" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; bootstrap_server = \"main\"; }",
+		  "devices[0].bootstrap_server: server \"main\" is not of role bootstrap" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { server = \"nope\"; kid = "
+		  "\"00\"; } ); }",
+		  "devices[0].oscore[0]: no server is named \"nope\"" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { server = \"main\"; } ); }",
+		  "devices[0].oscore[0].kid: required and missing" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { kid = \"00\"; }, { kid = "
+		  "\"0\"; } ); }",
+		  "devices[0].oscore[1]: kid \"0\" is not 0 to 64 octets in hexadecimal" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { kid = \"0g\"; } ); }",
+		  "devices[0].oscore[0]: kid \"0g\" is not" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { kid = \"\"; kid_context = "
+		  "\"x\"; } ); }",
+		  "devices[0].oscore[0]: kid_context \"x\" is not" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { kid = \"aB\"; }, { kid = "
+		  "\"Ab\"; } ); }",
+		  "devices[0].oscore[1]: kid \"Ab\" stands in the list twice" },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_key = \"file:x\"; }",
 		  "devices[0].psk_key: " },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; }, { name = \"b\"; link = \"sgi\"; address "
@@ -165,7 +212,7 @@ static void values_out_of_range_or_not_built_are_faults(void **state)
 					   "queue_max = 0",
 					   "quota_units_per_min = 10000001",
 					   "block = \"other\"",
-					   "oscore = \"require\"",
+					   "oscore = \"other\"",
 					   "awake_window_s = 86401",
 					   "units_per_window = 0",
 					   "units_per_window = 100001; window_s = 5",
@@ -195,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_those_of_the_contract),
 		cmocka_unit_test(every_identity_goes_with_its_kind_of_link),
+		cmocka_unit_test(a_device_has_a_list_of_oscore_identities),
 		cmocka_unit_test(wrong_records_are_faults_with_their_place),
 		cmocka_unit_test(values_out_of_range_or_not_built_are_faults),
 	};
