@@ -129,7 +129,7 @@ static int open_all(struct gateway *g)
 	if (!err)
 		err = open_links(g);
 	if (!err)
-		err = opened_configure(g, &g->open, g->root, &change);
+		err = opened_configure(g, &g->open, g->conf, &change);
 	if (!err)
 		err = sessions_restore_records(g->sessions);
 	if (!err)

@@ -54,7 +54,7 @@ struct link *opened_link(const struct opened *s, const char *name); /* NULL: non
 /* The servers of r: those of old where name and URI are the same, else new ones. 0 or a negative errno (logged). */
 int opened_servers(struct gateway *g, struct opened *to, const struct opened *old, const struct root_conf *r);
 int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf *c); /* opens it; 0 or a negative errno (logged) */
-int opened_configure(struct gateway *g, const struct opened *s, const struct root_conf *r, struct sessions_change *change); /* tells sessions */
+int opened_configure(struct gateway *g, const struct opened *s, struct conf *conf, struct sessions_change *change); /* tells sessions */
 
 /* ---- registry.c ---- */
 /* The compiled table and objects.d beside main_file. 0; -EINVAL: objects.d has faults, printed as FILE:LINE: text; -ENOMEM. */

@@ -94,11 +94,19 @@ int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf
 	return err;
 }
 
-int opened_configure(struct gateway *g, const struct opened *s, const struct root_conf *r,
-		     struct sessions_change *change)
+int opened_configure(struct gateway *g, const struct opened *s, struct conf *conf, struct sessions_change *change)
 {
-	const struct sessions_conf conf = { s->links,    s->links_n, s->servers,  s->servers_n, &r->profiles,
-					    &r->devices, &r->links,  &r->servers, &r->rules };
+	const struct root_conf *r = conf_root(conf);
+	const struct sessions_conf c = { .links = s->links,
+					 .links_n = s->links_n,
+					 .servers = s->servers,
+					 .servers_n = s->servers_n,
+					 .profiles = &r->profiles,
+					 .devices = &r->devices,
+					 .link_confs = &r->links,
+					 .server_confs = &r->servers,
+					 .rules = &r->rules,
+					 .dir = conf_dir(conf) };
 
-	return sessions_configure(g->sessions, &conf, change);
+	return sessions_configure(g->sessions, &c, change);
 }

@@ -190,7 +190,7 @@ static void open_later(struct gateway *g, struct plan *p)
 	for (size_t i = 0; i < p->later_n; i++)
 		(void)open_link(g, p, p->later[i]);
 	g->open = p->new;
-	(void)opened_configure(g, &g->open, g->root, &change);
+	(void)opened_configure(g, &g->open, g->conf, &change);
 }
 
 static void swap_in(struct gateway *g, struct plan *p)
@@ -201,7 +201,7 @@ static void swap_in(struct gateway *g, struct plan *p)
 	renew_kept(p);
 	for (size_t i = 0; i < p->root->servers.n; i++)
 		north_server_set_conf(p->new.servers[i], p->root->servers.v[i]);
-	(void)opened_configure(g, &p->new, p->root, &change);
+	(void)opened_configure(g, &p->new, p->conf, &change);
 	g->open = p->new;
 	opened_close(&old, &g->open, false);
 	store_set_conf(g->store, &p->root->store);

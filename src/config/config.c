@@ -9,6 +9,11 @@
 
 #include "config/parts.h"
 
+const char *conf_dir(const struct conf *c)
+{
+	return c->dir;
+}
+
 void *conf_root(struct conf *c)
 {
 	return c->root;

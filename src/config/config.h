@@ -33,6 +33,7 @@ struct conf_schema {
  */
 int conf_load(struct conf **out, const char *file, const struct conf_schema *schema, FILE *faults);
 void *conf_root(struct conf *c);
+const char *conf_dir(const struct conf *c); /* of the main file, absolute: where relative paths begin */
 void conf_free(struct conf *c);
 
 /* The same from memory, one text as FILE (no drop-ins); for the fuzz target and tests. */

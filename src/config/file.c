@@ -213,7 +213,7 @@ static int set_directory(struct conf_load *load, const char *file)
 		return -ENAMETOOLONG;
 	while (n > 1 && dir[n - 1] == '/')
 		n--;
-	load->dir = arena_text(&load->conf->arena, dir, (size_t)n);
+	load->conf->dir = load->dir = arena_text(&load->conf->arena, dir, (size_t)n);
 	return load->dir ? 0 : -ENOMEM;
 }
 

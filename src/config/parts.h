@@ -38,6 +38,7 @@ struct conf_grown { /* a list that several files add to; its pointers stand in o
 struct conf {
 	struct arena arena;
 	void *root;
+	const char *dir; /* of the main file */
 	struct conf_grown *grown;
 };
 
@@ -121,6 +122,13 @@ bool text_taken(struct conf_load *load, const struct origin *o, const char *key,
 /* ---- secret.c ---- */
 /* 0, or -1 with the reason in why. */
 int path_check(enum conf_type type, const char *path, char *why, size_t size);
+
+/* ---- record_path.c ---- */
+#define SECRET_PREFIX "file:"
+/* The path in a value of a FILE, KEYFILE or SECRET; NULL: a secret that is not named by its file. */
+const char *record_path(enum conf_type type, const char *text);
+/* An absolute path as it is, another behind dir; as snprintf() does. */
+size_t record_path_join(char *buf, size_t size, const char *dir, const char *path);
 
 /* ---- print.c, suggest.c ---- */
 void print_quoted(FILE *to, const char *text); /* as a libconfig string */

@@ -6,6 +6,7 @@
  * of lists, structs of lists, texts. A small struct in a list is written as its texts with "/" between them.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ enum { FAULT_MOST = 1024, ITEMS_MOST = 64 /* keys of one table */ };
 
 struct filling {
 	const struct conf_item *items;
+	const char *dir; /* where relative paths begin; NULL: there must be none */
 	const struct conf_pair *v;
 	size_t n;
 	conf_pair_fault_fn *fault;
@@ -90,6 +92,9 @@ static const struct conf_item *known(struct filling *f, const char *key)
 	case CONF_TYPE_BOOL:
 	case CONF_TYPE_WORD:
 	case CONF_TYPE_TEXTS:
+	case CONF_TYPE_FILE:
+	case CONF_TYPE_KEYFILE:
+	case CONF_TYPE_SECRET:
 		return it;
 	case CONF_TYPE_LIST:
 		if (is_flat(it))
@@ -225,6 +230,20 @@ static void check_word(struct filling *f, const struct conf_item *it, const char
 		tell(f, it->name, "\"%s\" is not built in this version", text);
 }
 
+static void check_path(struct filling *f, const struct conf_item *it, const char *text)
+{
+	const char *path = record_path(it->type, text);
+
+	if (!path) /* what stands there may be the secret itself: not shown */
+		tell(f, it->name, "a secret is named by its file, as \"file:PATH\"");
+	else if (!*path)
+		tell(f, it->name, "names no file");
+	else if (*path != '/' && !f->dir)
+		tell(f, it->name, "\"%.128s\" is not an absolute path", path);
+	else if (check_text(f, it->name, path, strlen(path)))
+		f->texts += record_path_join(NULL, 0, f->dir, path) + 1;
+}
+
 static void check_value(struct filling *f, const struct conf_item *it, const struct conf_pair *p)
 {
 	switch (it->type) {
@@ -242,6 +261,11 @@ static void check_value(struct filling *f, const struct conf_item *it, const str
 		break;
 	case CONF_TYPE_WORD:
 		check_word(f, it, p->value);
+		break;
+	case CONF_TYPE_FILE:
+	case CONF_TYPE_KEYFILE:
+	case CONF_TYPE_SECRET:
+		check_path(f, it, p->value);
 		break;
 	default:
 		if (check_text(f, it->name, p->value, strlen(p->value)))
@@ -290,6 +314,16 @@ static const char *put_text(struct layout *l, const char *text, size_t len)
 
 	memcpy(to, text, len);
 	to[len] = '\0';
+	l->texts += len + 1;
+	return to;
+}
+
+static const char *put_path(struct layout *l, const char *dir, const char *path)
+{
+	size_t len = record_path_join(NULL, 0, dir, path);
+	char *to = l->texts;
+
+	(void)record_path_join(to, len + 1, dir, path);
 	l->texts += len + 1;
 	return to;
 }
@@ -385,16 +419,21 @@ static void put_value(struct layout *l, const struct filling *f, const struct co
 	case CONF_TYPE_WORD:
 		*(int *)to = word_find(it, text);
 		break;
+	case CONF_TYPE_FILE:
+	case CONF_TYPE_KEYFILE:
+	case CONF_TYPE_SECRET:
+		*(const char **)to = put_path(l, f->dir, record_path(it->type, text));
+		break;
 	default:
 		*(const char **)to = put_text(l, text, strlen(text));
 		break;
 	}
 }
 
-int conf_record_new(void **out, const struct conf_item *items, size_t size, const struct conf_pair *v, size_t n,
-		    conf_pair_fault_fn *fault, void *arg)
+int conf_record_new(void **out, const struct conf_item *items, size_t size, const char *dir, const struct conf_pair *v,
+		    size_t n, conf_pair_fault_fn *fault, void *arg)
 {
-	struct filling f = { .items = items, .v = v, .n = n, .fault = fault, .arg = arg };
+	struct filling f = { .items = items, .dir = dir, .v = v, .n = n, .fault = fault, .arg = arg };
 	struct conf_head *head;
 	struct layout l;
 
@@ -472,6 +511,16 @@ static void each_struct(const struct conf_item *list, const void *elem, conf_pai
 	fn(arg, &(struct conf_pair){ list->name, text, true }, true);
 }
 
+static void each_path(const struct conf_item *it, const char *path, conf_pair_each_fn *fn, void *arg)
+{
+	char text[CONF_TEXT_MOST + PATH_MAX + 8];
+
+	if (!path)
+		return;
+	snprintf(text, sizeof text, "%s%s", it->type == CONF_TYPE_SECRET ? SECRET_PREFIX : "", path);
+	fn(arg, &(struct conf_pair){ it->name, text, false }, false);
+}
+
 static void each_value(const struct conf_item *it, const void *at, conf_pair_each_fn *fn, void *arg)
 {
 	const struct conf_texts *list = at;
@@ -479,6 +528,11 @@ static void each_value(const struct conf_item *it, const void *at, conf_pair_eac
 	switch (it->type) {
 	case CONF_TYPE_TEXT:
 		each_text(it, *(const char *const *)at, fn, arg);
+		break;
+	case CONF_TYPE_FILE:
+	case CONF_TYPE_KEYFILE:
+	case CONF_TYPE_SECRET:
+		each_path(it, *(const char *const *)at, fn, arg);
 		break;
 	case CONF_TYPE_UINT:
 		each_number(it, (double)*(const uint64_t *)at, fn, arg);

@@ -117,13 +117,17 @@ typedef void conf_pair_fault_fn(void *arg, const char *text);
 /**
  * Fill a struct that begins with struct conf_head by the rules that hold in a file; the key "name" gives its name. Texts, numbers, words,
  * true or false, lists of texts and lists of nameless groups that consist of texts can be given; such a group is one entry, its texts in the
- * order of its table with "/" between them ("main/0a0b"). Other groups and lists, and paths, stand in files only.
+ * order of its table with "/" between them ("main/0a0b"). Other groups and lists stand in files only.
+ * @param dir  where relative paths begin; they are absolute in the record. NULL: a relative one is a fault. Whether the files can be used is
+ *             for conf_record_files()
  * @param out  a single allocation with everything that it points to, freed with free(); head.at is empty
  * @param v    borrowed for the call; a key that takes a list may come more than once
  * @return 0; -EINVAL, and each fault was told; -ENOMEM
  */
-int conf_record_new(void **out, const struct conf_item *items, size_t size, const struct conf_pair *v, size_t n, conf_pair_fault_fn *fault,
-		    void *arg);
+int conf_record_new(void **out, const struct conf_item *items, size_t size, const char *dir, const struct conf_pair *v, size_t n,
+		    conf_pair_fault_fn *fault, void *arg);
+/* Asks the system for each file that the record names, as at the check of files of configuration. False: a fault was told. */
+bool conf_record_files(const struct conf_item *items, const void *record, conf_pair_fault_fn *fault, void *arg);
 /* What conf_record_new() would make this record of again: each value that is not the default, lists entry by entry; the name is left out. */
 typedef void conf_pair_each_fn(void *arg, const struct conf_pair *p, bool list); /* borrowed for the call; list: of a key that takes one */
 void conf_record_each(const struct conf_item *items, const void *record, conf_pair_each_fn *fn, void *arg);

@@ -205,6 +205,7 @@ static int take_links(struct sessions *s, const struct sessions_conf *conf)
 	s->links_n = conf->links_n;
 	s->lists = (struct session_lists){ conf->link_confs, conf->server_confs, conf->profiles, conf->devices,
 					   conf->rules };
+	s->conf_dir = conf->dir;
 	return 0;
 }
 

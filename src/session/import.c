@@ -253,7 +253,7 @@ int import_add(struct import *im, unsigned line, const struct conf_pair *v, size
 		return -EPROTO;
 	if (im->n == IMPORT_MOST)
 		return -ENOSPC;
-	err = conf_record_new(&record, device_items, sizeof(struct device_conf), v, n, tell_text, &t);
+	err = conf_record_new(&record, device_items, sizeof(struct device_conf), im->s->conf_dir, v, n, tell_text, &t);
 	if (err)
 		return err == -EINVAL ? 0 : err;
 	c = record;

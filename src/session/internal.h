@@ -275,6 +275,7 @@ struct sessions {
 	size_t unsound, unsound_told;     /* of these, the ones that no longer fit the configuration; as the alarm has it */
 	struct import *import;            /* the one that is open */
 	struct session_lists lists;       /* of the configuration in force */
+	const char *conf_dir;             /* where relative paths of records begin; NULL: none are taken */
 	struct link **links;              /* owned array */
 	size_t links_n;
 	uint64_t rule_us;                 /* when the next device may be made by a rule, were there no burst */

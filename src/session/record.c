@@ -93,7 +93,7 @@ static int record_read(struct device_conf **out, const char *name, const void *d
 	if (!n)
 		return -EBADMSG;
 	v[n++] = (struct conf_pair){ "name", name, false };
-	err = conf_record_new(&c, device_items, sizeof(struct device_conf), v, n, log_pair_fault,
+	err = conf_record_new(&c, device_items, sizeof(struct device_conf), NULL, v, n, log_pair_fault,
 			      (void *)(uintptr_t)name);
 	*out = c;
 	return err;

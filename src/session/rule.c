@@ -161,7 +161,7 @@ static struct device_conf *make_record(const struct rule_conf *rule, const struc
 	void *c = NULL;
 	size_t n = v ? make_pairs(v, rule, id, ep, r) : 0;
 
-	if (n && conf_record_new(&c, device_items, sizeof(struct device_conf), v, n, refuse_for, r))
+	if (n && conf_record_new(&c, device_items, sizeof(struct device_conf), r->s->conf_dir, v, n, refuse_for, r))
 		c = NULL;
 	free(v);
 	return c;

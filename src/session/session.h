@@ -39,6 +39,7 @@ struct sessions_conf {
 	size_t servers_n;
 	const struct conf_list *profiles, *devices;
 	const struct conf_list *link_confs, *server_confs, *rules; /* what records that are not in the files are checked against; NULL: empty */
+	const char *dir; /* where relative paths of such records begin; NULL: they are to be absolute */
 };
 /**
  * Take over a configuration: devices that are new are attached, those that are gone are detached and forgotten, changed

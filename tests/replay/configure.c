@@ -350,7 +350,7 @@ static void take_over(const struct run_conf *c)
 	struct link **links = calloc(c->links.n + 1, sizeof *links);
 	struct north_server **servers = calloc(c->servers.n + 1, sizeof *servers);
 	struct sessions_conf conf = { links,       c->links.n, servers,     c->servers.n, &c->profiles,
-				      &c->devices, &c->links,  &c->servers, NULL };
+				      &c->devices, &c->links,  &c->servers, NULL,         NULL };
 	struct sessions_change change;
 	int err;
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/schema.h"
 
@@ -20,7 +22,7 @@ struct thing {
 	bool on;
 	int mode;
 	struct conf_texts servers, more;
-	const char *key_file;
+	const char *key_file, *secret;
 	struct conf_list pairs, names;
 };
 struct pair {
@@ -47,6 +49,7 @@ static const struct conf_item items[] = {
 	CONF_TEXTS(T, servers),
 	CONF_TEXTS(T, more),
 	CONF_KEYFILE(T, key_file),
+	CONF_SECRET(T, secret),
 	CONF_LATER("psk_key"),
 	CONF_LIST(T, pairs, pair_items, struct pair, .unnamed = true),
 	CONF_LIST(T, names, pair_items, struct pair),
@@ -54,6 +57,7 @@ static const struct conf_item items[] = {
 };
 #undef T
 
+static const char *dir = "/etc/niddgw";
 static char faults[2000];
 static unsigned faults_n;
 
@@ -72,7 +76,7 @@ static struct thing *make_of(const struct conf_pair *v, size_t n)
 
 	faults[0] = '\0';
 	faults_n = 0;
-	err = conf_record_new(&out, items, sizeof(struct thing), v, n, on_fault, NULL);
+	err = conf_record_new(&out, items, sizeof(struct thing), dir, v, n, on_fault, NULL);
 	assert_int_equal(err, faults_n ? -EINVAL : 0);
 	return out;
 }
@@ -199,7 +203,47 @@ static void each_fault_says_its_key(void **state)
 	EXPECT_FAULT("mode: \"quick\" is none of its words", NAMED, PAIR("mode", "quick"));
 	EXPECT_FAULT("mode: \"later\" is not built in this version", NAMED, PAIR("mode", "later"));
 	EXPECT_FAULT("psk_key: this key is not built in this version", NAMED, PAIR("psk_key", "x"));
-	EXPECT_FAULT("key_file: this key can be given in the files only", NAMED, PAIR("key_file", "/x"));
+	EXPECT_FAULT("key_file: names no file", NAMED, PAIR("key_file", ""));
+	EXPECT_FAULT("secret: names no file", NAMED, PAIR("secret", "file:"));
+	EXPECT_FAULT("secret: a secret is named by its file, as \"file:PATH\"", NAMED, PAIR("secret", "0a0b0c"));
+}
+
+static void paths_are_absolute_in_the_record(void **state)
+{
+	struct thing *t = MAKE(NAMED, PAIR("key_file", "keys/n.pem"), PAIR("secret", "file:n.key"));
+
+	(void)state;
+	assert_string_equal(t->key_file, "/etc/niddgw/keys/n.pem");
+	assert_string_equal(t->secret, "/etc/niddgw/n.key");
+	free(t);
+	t = MAKE(NAMED, PAIR("key_file", "/n.pem"), PAIR("secret", "file:/n.key"));
+	assert_string_equal(t->key_file, "/n.pem");
+	assert_string_equal(t->secret, "/n.key");
+	free(t);
+	dir = NULL;
+	EXPECT_FAULT("secret: \"n.key\" is not an absolute path", NAMED, PAIR("secret", "file:n.key"));
+	dir = "/etc/niddgw";
+}
+
+static void files_of_a_record_are_asked_for(void **state)
+{
+	char path[] = "/tmp/record-XXXXXX", text[64];
+	int fd = mkstemp(path);
+	struct thing *t;
+
+	(void)state;
+	assert_int_equal(write(fd, "0a0b\n", 5), 5);
+	snprintf(text, sizeof text, "file:%s", path);
+	t = MAKE(NAMED, PAIR("secret", text));
+	assert_true(conf_record_files(items, t, on_fault, NULL));
+	assert_int_equal(fchmod(fd, 0644), 0);
+	assert_false(conf_record_files(items, t, on_fault, NULL));
+	assert_non_null(strstr(faults, "secret: "));
+	assert_non_null(strstr(faults, "its mode is 0644"));
+	assert_int_equal(unlink(path), 0);
+	assert_false(conf_record_files(items, t, on_fault, NULL));
+	free(t);
+	close(fd);
 }
 
 static void all_faults_are_told_at_once_and_escaped(void **state)
@@ -252,18 +296,19 @@ static void keep(void *arg, const struct conf_pair *p, bool list)
 
 static void a_record_can_be_made_of_its_own_values_again(void **state)
 {
-	struct thing *t = MAKE(NAMED, PAIR("ep", "e"), PAIR("cid", "7"), PAIR("part", "0.1"), PAIR("on", "false"),
-			       PAIR("mode", "slow"), { "servers", "a;b", true }, { "servers", "c", true },
-			       PAIR("pairs", "a/;/b/c")),
+	struct thing *t = MAKE(NAMED, PAIR("secret", "file:k"), PAIR("ep", "e"), PAIR("cid", "7"), PAIR("part", "0.1"),
+			       PAIR("on", "false"), PAIR("mode", "slow"), { "servers", "a;b", true },
+			       { "servers", "c", true }, PAIR("pairs", "a/;/b/c")),
 		     *u;
 	struct again a = { .n = 0 };
 
 	(void)state;
 	conf_record_each(items, t, keep, &a);
-	assert_int_equal(a.n, 10);
+	assert_int_equal(a.n, 11);
 	a.v[a.n++] = (struct conf_pair){ "name", "n", false };
 	u = make_of(a.v, a.n);
 	assert_string_equal(u->ep, "e");
+	assert_string_equal(u->secret, "/etc/niddgw/k");
 	assert_int_equal(u->cid, 7);
 	assert_true(u->part == t->part && !u->on && u->mode == 0);
 	assert_int_equal(u->servers.n, 2);
@@ -287,6 +332,8 @@ int main(void)
 		cmocka_unit_test(a_list_may_come_entry_by_entry),
 		cmocka_unit_test(a_group_in_a_list_is_its_texts),
 		cmocka_unit_test(each_fault_says_its_key),
+		cmocka_unit_test(paths_are_absolute_in_the_record),
+		cmocka_unit_test(files_of_a_record_are_asked_for),
 		cmocka_unit_test(all_faults_are_told_at_once_and_escaped),
 		cmocka_unit_test(texts_have_a_bound),
 		cmocka_unit_test(a_key_can_be_asked_for_beforehand),

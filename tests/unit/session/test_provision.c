@@ -234,9 +234,8 @@ static struct sessions_change reload(void)
 		profile_list; /* borrowed until the next */
 	static struct link *open[2];
 	static struct north_server *north[1];
-	struct sessions_conf conf = {
-		open, 2, north, 1, &profile_list, &file_list, &link_list, &server_list, &rule_list
-	};
+	struct sessions_conf conf = { open,       2,          north,        1,          &profile_list,
+				      &file_list, &link_list, &server_list, &rule_list, NULL };
 	struct sessions_change change;
 	static struct bank banks[2], *bank = banks;
 
@@ -909,7 +908,8 @@ static void hear(unsigned i, struct device *d)
 {
 	static const uint8_t ping[] = { 0x40, 0, 0, 7 };
 
-	heard[i] = (struct heard){ { .verdict = on_verdict, .arrival_ms = w.now_ms, .port_ue = -1, .port_scef = -1 }, -1 };
+	heard[i] = (struct heard){ { .verdict = on_verdict, .arrival_ms = w.now_ms, .port_ue = -1, .port_scef = -1 },
+				   -1 };
 	session_link_events.uplink(w.s, &heard[i].up, d, ping, sizeof ping);
 }
 

@@ -602,7 +602,7 @@ static void configure(unsigned devices, unsigned servers, bool with_link)
 	struct north_server *north[SERVERS];
 	void *device_v[DEVICES], *profile_v[1] = { &w.profile };
 	struct conf_list device_list = { device_v, 0 }, profile_list = { profile_v, 1 };
-	struct sessions_conf conf = { links, with_link, north, 0, &profile_list, &device_list, NULL, NULL, NULL };
+	struct sessions_conf conf = { links, with_link, north, 0, &profile_list, &device_list, NULL, NULL, NULL, NULL };
 	struct sessions_change change;
 
 	for (unsigned i = 0; i < SERVERS; i++)
