@@ -24,7 +24,7 @@ enum { KEEPALIVE_S = 30, BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 15000, SESSI
 /* Something that happened in the thread and is to be told. */
 struct item {
 	struct item *next;
-	enum { ITEM_UP, ITEM_DOWN, ITEM_MESSAGE } kind;
+	enum item_kind { ITEM_UP, ITEM_DOWN, ITEM_MESSAGE } kind;
 	bool retained, too_big;
 	char *topic, *response_topic; /* owned; of ITEM_DOWN: topic is the reason */
 	void *payload, *correlation;  /* owned */
@@ -43,7 +43,11 @@ struct broker {
 	void *arg;
 	char *host;
 	uint16_t port;
-	bool v5;
+	bool v5, clean;
+	char *will_topic; /* owned */
+	bool will_retain;
+	uint32_t will_delay_s;
+	size_t (*will_of)(void *arg, uint8_t *buf, size_t size);
 	char **subscriptions;
 	pthread_t thread;
 	bool running; /* the thread was started */
@@ -94,7 +98,7 @@ static void tell(struct broker *b, struct item *it)
 	}
 }
 
-static struct item *item_new(int kind, const char *text)
+static struct item *item_new(enum item_kind kind, const char *text)
 {
 	struct item *it = calloc(1, sizeof *it);
 
@@ -251,12 +255,31 @@ static void wait_ms(struct broker *b, uint32_t ms)
 	pthread_mutex_unlock(&b->lock);
 }
 
-static int connect_once(struct broker *b)
+static int set_will(struct broker *b, const void *will, size_t len)
 {
 	mosquitto_property *props = NULL;
 	int err;
 
-	if (b->v5)
+	if (b->v5 && b->will_delay_s)
+		(void)mosquitto_property_add_int32(&props, MQTT_PROP_WILL_DELAY_INTERVAL, b->will_delay_s);
+	err = mosquitto_will_set_v5(b->m, b->will_topic, (int)len, will, 1, b->will_retain, props);
+	if (err)
+		mosquitto_property_free_all(&props);
+	return err;
+}
+
+static int connect_once(struct broker *b)
+{
+	mosquitto_property *props = NULL;
+	uint8_t will[1024];
+	int err;
+
+	if (b->will_topic && b->will_of) {
+		err = set_will(b, will, b->will_of(b->arg, will, sizeof will));
+		if (err)
+			return err;
+	}
+	if (b->v5 && !b->clean)
 		(void)mosquitto_property_add_int32(&props, MQTT_PROP_SESSION_EXPIRY_INTERVAL, SESSION_EXPIRY_S);
 	if (b->v5)
 		(void)mosquitto_property_add_int32(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, 2 * BROKER_MESSAGE_MAX);
@@ -427,21 +450,6 @@ static char **copy_texts(const char *const *texts)
 	return all;
 }
 
-static int set_will(struct broker *b, const struct broker_conf *c)
-{
-	mosquitto_property *props = NULL;
-	int err;
-
-	if (!c->will_topic)
-		return 0;
-	if (b->v5)
-		(void)mosquitto_property_add_int32(&props, MQTT_PROP_WILL_DELAY_INTERVAL, c->will_delay_s);
-	err = mosquitto_will_set_v5(b->m, c->will_topic, (int)strlen(c->will), c->will, 1, true, props);
-	if (err)
-		mosquitto_property_free_all(&props);
-	return err ? -EINVAL : 0;
-}
-
 static int setup(struct broker *b, const struct broker_conf *c, const char **why)
 {
 	SSL_CTX *ctx;
@@ -455,9 +463,10 @@ static int setup(struct broker *b, const struct broker_conf *c, const char **why
 	mosquitto_publish_callback_set(b->m, on_publish);
 	if (c->user && mosquitto_username_pw_set(b->m, c->user, c->password))
 		return -ENOMEM;
-	err = set_will(b, c);
-	if (err || !c->tls)
-		return err;
+	if (c->will_topic && !c->will_of && set_will(b, c->will, strlen(c->will)))
+		return -EINVAL;
+	if (!c->tls)
+		return 0;
 	err = tls_new(&ctx, c, why);
 	if (err)
 		return err;
@@ -478,6 +487,7 @@ static void broker_free(struct broker *b)
 		free(*s);
 	free(b->subscriptions);
 	free(b->host);
+	free(b->will_topic);
 	if (b->event >= 0)
 		close(b->event);
 	pthread_cond_destroy(&b->stopped);
@@ -516,8 +526,13 @@ int broker_open(struct broker **out, const struct broker_conf *c, const struct b
 	b->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	b->host = strdup(c->host);
 	b->subscriptions = copy_texts(c->subscriptions);
-	b->m = mosquitto_new(c->client_id, false, b);
-	if (b->event >= 0 && b->host && b->subscriptions && b->m)
+	b->clean = c->clean;
+	b->will_topic = c->will_topic ? strdup(c->will_topic) : NULL;
+	b->will_retain = c->will_retain;
+	b->will_delay_s = c->will_delay_s;
+	b->will_of = c->will_of;
+	b->m = mosquitto_new(c->client_id, c->clean, b);
+	if (b->event >= 0 && b->host && b->subscriptions && b->m && (b->will_topic || !c->will_topic))
 		err = setup(b, c, why);
 	if (!err)
 		err = -pthread_create(&b->thread, NULL, run, b);

@@ -22,8 +22,12 @@ struct broker_conf {          /* everything is copied */
 	const char *ca_file;              /* NULL: the system's */
 	const char *server_name;          /* checked in the certificate; NULL: host */
 	const char *cert_file, *key_file; /* NULL: none */
-	const char *will_topic, *will;    /* retained, QoS 1; NULL: none */
+	const char *will_topic, *will;    /* QoS 1; will_topic NULL: none */
+	bool will_retain;
 	uint32_t will_delay_s;
+	/* In place of will, asked before each attempt to connect, on the connection's own thread: octets written to buf. */
+	size_t (*will_of)(void *arg, uint8_t *buf, size_t size);
+	bool clean;                       /* the broker keeps nothing of a former connection */
 	const char *const *subscriptions; /* NULL-terminated; QoS 1, nothing that is retained */
 };
 

@@ -196,7 +196,7 @@ void command_came(struct mqtt *p, const struct broker_message *m)
 	struct request r = { 0 };
 	const char *wrong;
 
-	niddgw_count(p->host, "commands_total", 1);
+	niddgw_count(p->host, "mqtt_commands_total", 1);
 	if (m->retained || !read_topic(p, &r, m->topic))
 		return;
 	wrong = m->too_big ? "" : read_body(&r, m);

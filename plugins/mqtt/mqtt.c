@@ -12,24 +12,15 @@
 #include <sys/stat.h>
 
 #include "mqtt.h"
+#include "settings.h"
 
-enum { JSON_MAX = 256 << 10, PORT = 1883, PORT_TLS = 8883, PREFIX_MAX = 256 };
+enum { JSON_MAX = 256 << 10, PREFIX_MAX = 256 };
 
-static const char *const protocol_words[] = { "5", "3.1.1", NULL };
 static const char *const format_words[] = { "json", "senml", NULL };
 static const char *const opaque_words[] = { "base64", "omit", NULL };
 static const struct niddgw_option options[] = {
-	{ "broker", NIDDGW_OPTION_TEXT, true, NULL, NULL, 0, 0, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]" },
+	SETTINGS_OPTIONS,
 	{ "prefix", NIDDGW_OPTION_TEXT, false, "niddgw", NULL, 0, 0, "first levels of every topic" },
-	{ "protocol", NIDDGW_OPTION_TEXT, false, "5", protocol_words, 0, 0, "version of MQTT" },
-	{ "user", NIDDGW_OPTION_TEXT, false, NULL, NULL, 0, 0, "user name at the broker" },
-	{ "password", NIDDGW_OPTION_SECRET, false, NULL, NULL, 0, 0, "password of that user" },
-	{ "ca_file", NIDDGW_OPTION_FILE, false, NULL, NULL, 0, 0,
-	  "certificates that the broker's is checked with; the system's when absent" },
-	{ "server_name", NIDDGW_OPTION_TEXT, false, NULL, NULL, 0, 0,
-	  "name that the broker's certificate must have; the host of broker when absent" },
-	{ "cert_file", NIDDGW_OPTION_FILE, false, NULL, NULL, 0, 0, "client certificate, PEM" },
-	{ "key_file", NIDDGW_OPTION_SECRET_FILE, false, NULL, NULL, 0, 0, "its key, PEM; in cert_file when absent" },
 	{ "will_delay_s", NIDDGW_OPTION_INT, false, "5", NULL, 0, 3600,
 	  "how long the broker waits before it tells that the gateway is lost (MQTT 5)" },
 	{ "data_format", NIDDGW_OPTION_TEXT, false, "json", format_words, 0, 0, "form of event/data" },
@@ -51,7 +42,7 @@ static void on_up(void *arg)
 
 	p->down_told = false;
 	niddgw_log(p->host, NIDDGW_NOTICE, "broker.up", "connected");
-	niddgw_count(p->host, "connects_total", 1);
+	niddgw_gauge(p->host, "mqtt_connected", 1);
 	if (p->conn)
 		(void)publish(p, PUBLISH_STATE, "state/conn", p->conn);
 	niddgw_replay(p->host); /* it may have forgotten, and what has changed meanwhile was not sent */
@@ -63,7 +54,7 @@ static void on_down(void *arg, const char *why)
 {
 	struct mqtt *p = arg;
 
-	niddgw_count(p->host, "disconnects_total", 1);
+	niddgw_gauge(p->host, "mqtt_connected", 0);
 	if (p->down_told)
 		return;
 	p->down_told = true;
@@ -252,36 +243,6 @@ static int mqtt_record(void *state, const struct niddgw_record *r)
 
 /* ---- open and close ---- */
 
-/* mqtt://HOST, mqtt://HOST:PORT, [V6] in brackets. */
-static const char *read_broker(const char *url, struct broker_conf *c, char host[256])
-{
-	const char *end;
-	char *rest;
-	unsigned long port;
-
-	c->tls = !strncmp(url, "mqtts://", 8);
-	if (!c->tls && strncmp(url, "mqtt://", 7))
-		return "broker is neither mqtt://HOST[:PORT] nor mqtts://HOST[:PORT]";
-	url += c->tls ? 8 : 7;
-	end = *url == '[' ? strchr(url, ']') : url + strcspn(url, ":/");
-	if (*url == '[')
-		url++;
-	if (!end || end == url || (size_t)(end - url) > 255)
-		return "broker names no host";
-	memcpy(host, url, (size_t)(end - url));
-	host[end - url] = 0;
-	c->host = host;
-	c->port = c->tls ? PORT_TLS : PORT;
-	end += *end == ']';
-	if (!*end || !strcmp(end, "/"))
-		return NULL;
-	port = *end == ':' ? strtoul(end + 1, &rest, 10) : 0;
-	if (!port || port > UINT16_MAX || (*rest && strcmp(rest, "/")))
-		return "broker has a port that is none";
-	c->port = (uint16_t)port;
-	return NULL;
-}
-
 static const char *set_base(struct mqtt *p)
 {
 	const char *prefix = niddgw_option(p->host, "prefix");
@@ -322,38 +283,26 @@ static void fill_will(const struct mqtt *p, char will[512])
 
 static int connect_broker(struct mqtt *p, const char **why)
 {
-	char host[256], id[600], will[512], will_topic[TOPIC_MAX], gateway_commands[TOPIC_MAX],
-		device_commands[TOPIC_MAX], password[1024] = "";
+	char id[600], will[512], will_topic[TOPIC_MAX], gateway_commands[TOPIC_MAX], device_commands[TOPIC_MAX];
 	const char *subscriptions[] = { gateway_commands, device_commands, NULL };
-	struct broker_conf c = {
-		.client_id = id, .will_topic = will_topic, .will = will, .subscriptions = subscriptions
-	};
-	int err;
+	struct settings set;
+	int err = settings_read(&set, p->host, why);
 
-	*why = read_broker(niddgw_option(p->host, "broker"), &c, host);
-	if (*why)
-		return -EINVAL;
-	c.v5 = !strcmp(niddgw_option(p->host, "protocol"), "5");
-	c.user = niddgw_option(p->host, "user");
-	c.ca_file = niddgw_option(p->host, "ca_file");
-	c.server_name = niddgw_option(p->host, "server_name");
-	c.cert_file = niddgw_option(p->host, "cert_file");
-	c.key_file = niddgw_option(p->host, "key_file");
-	c.will_delay_s = (uint32_t)niddgw_option_int(p->host, "will_delay_s");
-	if (niddgw_option(p->host, "password")) {
-		if (niddgw_secret(p->host, "password", password, sizeof password) < 0) {
-			*why = "the password file cannot be read";
-			return -EINVAL;
-		}
-		c.password = password;
-	}
+	if (err)
+		return err;
 	snprintf(id, sizeof id, "niddgw-%s-%s", niddgw_gateway_id(p->host), niddgw_instance(p->host));
 	snprintf(will_topic, sizeof will_topic, "%s/state/conn", p->base);
 	snprintf(gateway_commands, sizeof gateway_commands, "%s/command/+", p->base);
 	snprintf(device_commands, sizeof device_commands, "%s/dev/+/command/+", p->base);
 	fill_will(p, will);
-	err = broker_open(&p->broker, &c, &broker_events, p, why);
-	explicit_bzero(password, sizeof password);
+	set.conf.client_id = id;
+	set.conf.will_topic = will_topic;
+	set.conf.will = will;
+	set.conf.will_retain = true;
+	set.conf.will_delay_s = (uint32_t)niddgw_option_int(p->host, "will_delay_s");
+	set.conf.subscriptions = subscriptions;
+	err = broker_open(&p->broker, &set.conf, &broker_events, p, why);
+	settings_wipe(&set);
 	return err;
 }
 

@@ -19,10 +19,27 @@ void lost(struct mqtt *p, uint64_t n)
 	if (!n)
 		return;
 	p->dropped += n;
-	niddgw_count(p->host, "messages_dropped_total", n);
+	niddgw_count(p->host, "mqtt_dropped_total", n);
 	snprintf(text, sizeof text, "%llu messages were dropped while the broker was away or slow",
 		 (unsigned long long)p->dropped);
 	niddgw_alarm(p->host, "mqtt.dropped", text);
+}
+
+static void count_published(struct mqtt *p, enum publish_kind kind, const char *topic)
+{
+	char name[64];
+	const char *word = strrchr(topic, '/');
+
+	snprintf(name, sizeof name, "mqtt_published_total{kind=\"%.20s\"}",
+		 kind == PUBLISH_STATE ? "state"
+			 : word        ? word + 1
+				       : topic);
+	niddgw_count(p->host, name, 1);
+}
+
+static void show_spool(struct mqtt *p)
+{
+	niddgw_gauge(p->host, "mqtt_spool_bytes", (int64_t)(spool_bytes(p->states) + spool_bytes(p->events)));
 }
 
 static int send_now(struct mqtt *p, enum publish_kind kind, const char *topic, const void *payload, size_t len)
@@ -38,7 +55,7 @@ static int send_now(struct mqtt *p, enum publish_kind kind, const char *topic, c
 		b.content_type = "application/senml+json";
 	err = broker_publish(p->broker, &b);
 	if (!err)
-		niddgw_count(p->host, "messages_published_total", 1);
+		count_published(p, kind, topic);
 	return err;
 }
 
@@ -49,6 +66,7 @@ static int keep(struct mqtt *p, struct spool *s, const char *topic, const char *
 	int err = spool_put(s, &m, &dropped);
 
 	lost(p, dropped + (err != 0));
+	show_spool(p);
 	if (s == p->states && (dropped || err))
 		p->replay_owed = true;
 	if (err)
@@ -143,6 +161,7 @@ void publish_kept(struct mqtt *p)
 		niddgw_timer(p->host, PUMP_MS);
 		return;
 	}
+	show_spool(p);
 	if (p->dropped) {
 		p->dropped = 0;
 		niddgw_alarm(p->host, "mqtt.dropped", NULL);
