@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
 # The rooms of src/ (README: map); each .c of a room goes into one library, the programs are thin.
-ROOMS := base config store coap lwm2m mirror http link link/t8 link/udp north session control
+ROOMS := base config store coap lwm2m mirror plugin host http link link/t8 link/udp north session control
 PKGS := libevent libevent_openssl openssl libconfig libcurl jansson sqlite3 libcbor expat
 SIM_PKGS := libcoap-3-openssl
 
@@ -32,7 +32,7 @@ LDFLAGS_ALL = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # What wires the rooms stands in src/ itself. A build of some rooms only (make ROOMS="base coap" FILE) goes without.
 WIRING_SRC := $(if $(filter file,$(origin ROOMS)),$(filter-out src/main.c,$(sort $(wildcard src/*.c))))
-LIB_SRC := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c))) $(WIRING_SRC)
+LIB_SRC := $(filter-out src/host/main.c,$(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))) $(WIRING_SRC)
 CTL_SRC := $(sort $(wildcard src/ctl/*.c))
 SIM_SRC := $(sort $(wildcard src/sim/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
@@ -63,7 +63,7 @@ SIM_CFLAGS := $(shell pkg-config --cflags $(SIM_PKGS) 2>/dev/null)
 SIM_LIBS := $(shell pkg-config --libs $(SIM_PKGS) 2>/dev/null)
 CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 
-PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim
+PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim $(BUILD)/niddgw-plugin-host
 TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 
 .PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop endure bench demo install tidy tidy-need format defaults clean FORCE
@@ -102,8 +102,14 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR  $@)$(AR) rcs $@ $^
 
-$(BUILD)/niddgwd: $(MAIN_OBJ) $(LIB)
-	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+# Who loads plug-ins offers them the functions of plugin.h and nothing else; the program itself calls none of these.
+EXPORTS := src/host/exports.ld
+API_OBJ := $(BUILD)/obj/host/api.o $(BUILD)/obj/host/record.o
+$(BUILD)/niddgwd: $(MAIN_OBJ) $(API_OBJ) $(LIB) $(EXPORTS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -Wl,--dynamic-list=$(EXPORTS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(BUILD)/niddgw-plugin-host: $(BUILD)/obj/host/main.o $(API_OBJ) $(LIB) $(EXPORTS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -Wl,--dynamic-list=$(EXPORTS) -o $@ $(filter %.o %.a,$^) -ldl -lm
 
 $(BUILD)/niddgwctl: $(CTL_OBJ) $(LIB)
 	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)

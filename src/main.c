@@ -74,7 +74,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 			fputs(usage_text, stdout);
 			return -1;
 		case 'V':
-			printf("niddgwd %s (%s)\n", niddgw_version, niddgw_commit);
+			printf("niddgwd %s\n", niddgw_build);
 			return -1;
 		default:
 			return print_usage_error();

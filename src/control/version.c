@@ -4,3 +4,4 @@
 
 const char niddgw_version[] = NIDDGW_VERSION;
 const char niddgw_commit[] = NIDDGW_COMMIT;
+const char niddgw_build[] = NIDDGW_VERSION " (" NIDDGW_COMMIT ")";

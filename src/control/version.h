@@ -5,5 +5,6 @@
 
 extern const char niddgw_version[]; /* "0.1.0" */
 extern const char niddgw_commit[];  /* as git describes it; "unknown" outside a checkout */
+extern const char niddgw_build[];   /* both, as programs print it */
 
 #endif

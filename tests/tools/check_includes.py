@@ -33,8 +33,9 @@ ROOMS = {
     "control": ["session/", "config/", "link/link.h", "north/north.h", "store/store.h", "plugin/plugins.h", "mirror/json.h", "<event2/>",
                 "<jansson.h>"],
     "mirror": ["lwm2m/", "coap/", "niddgw/plugin.h", "plugin/plugins.h"],
-    "plugin": ["mirror/report.h", "niddgw/plugin.h", "host/host.h"],  # host.h for those that run in the daemon
-    "host": ["mirror/report.h", "mirror/json.h", "niddgw/plugin.h", "plugin/frame.h"],  # one plug-in and what it may call
+    "plugin": ["mirror/report.h", "mirror/json.h", "niddgw/plugin.h", "host/host.h", "control/version.h"],  # host.h for those in the daemon
+    # one plug-in and what it may call
+    "host": ["mirror/report.h", "mirror/json.h", "niddgw/plugin.h", "plugin/frame.h", "control/version.h"],
     "ctl": ["<jansson.h>"],
     "sim": ["coap/", "http/", "<coap3/>", "<jansson.h>"],
     "main": ["*"],  # what stands in src/ itself wires all rooms, so it sees all of them

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* json_parts.h - what json.c and senml.c share */
+#ifndef NIDDGW_MIRROR_JSON_PARTS_H
+#define NIDDGW_MIRROR_JSON_PARTS_H
+
+#include "base/sha256.h"
+#include "mirror/json.h"
+#include "mirror/json_out.h"
+
+void out_member(struct json_out *o, const char *key); /* `,"key":` */
+void out_member_text(struct json_out *o, const char *key, const char *text); /* NULL: nothing */
+void out_path(struct json_out *o, const struct niddgw_value *v);
+bool json_value_is_large(const struct niddgw_value *v, size_t most);
+bool json_wide(const struct niddgw_value *v);
+const char *json_flag(double v); /* "nan", "inf", "-inf"; NULL: finite */
+long json_senml(const struct report *r, unsigned flags, size_t most, char *buf, size_t size);
+
+#endif
