@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* confine.c - limits, capabilities and the system call filter of a plug-in's process
  *
- * A plug-in has the user of the daemon, so what one process may do to another of the same user has to be taken away call by
- * call. What it needs for its own work (files, threads, memory, sockets it already has) stays. The list says what is
- * forbidden and not what is allowed: plug-ins bring libraries along that nobody here has seen.
+ * A plug-in has the user of the daemon, so what one process may do to another of the same user has to be taken away
+ * call by call. What it needs for its own work (files, threads, memory, sockets it already has) stays. The list says
+ * what is forbidden and not what is allowed: plug-ins bring libraries along that nobody here has seen.
  */
 #include "host/confine.h"
 
@@ -89,15 +89,60 @@ static int drop_capabilities(void)
 
 static const int forbidden[] = {
 	/* other programs and processes */
-	SYS_execve, SYS_execveat, SYS_fork, SYS_vfork, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
-	SYS_process_madvise, SYS_tkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_pidfd_open, SYS_pidfd_getfd,
-	SYS_pidfd_send_signal, SYS_kcmp, SYS_move_pages, SYS_migrate_pages, SYS_setpriority, SYS_ioprio_set,
-	SYS_setsid, SYS_setpgid, SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr,
+	SYS_execve,
+	SYS_execveat,
+	SYS_fork,
+	SYS_vfork,
+	SYS_ptrace,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_process_madvise,
+	SYS_tkill,
+	SYS_rt_sigqueueinfo,
+	SYS_rt_tgsigqueueinfo,
+	SYS_pidfd_open,
+	SYS_pidfd_getfd,
+	SYS_pidfd_send_signal,
+	SYS_kcmp,
+	SYS_move_pages,
+	SYS_migrate_pages,
+	SYS_setpriority,
+	SYS_ioprio_set,
+	SYS_setsid,
+	SYS_setpgid,
+	SYS_sched_setaffinity,
+	SYS_sched_setscheduler,
+	SYS_sched_setparam,
+	SYS_sched_setattr,
 	/* ways around this filter, and parts of the kernel with nothing to give here */
-	SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
-	SYS_keyctl, SYS_add_key, SYS_request_key, SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root,
-	SYS_chroot, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_personality, SYS_quotactl, SYS_acct, SYS_reboot,
-	SYS_swapon, SYS_swapoff, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_syslog,
+	SYS_io_uring_setup,
+	SYS_io_uring_enter,
+	SYS_io_uring_register,
+	SYS_bpf,
+	SYS_perf_event_open,
+	SYS_userfaultfd,
+	SYS_keyctl,
+	SYS_add_key,
+	SYS_request_key,
+	SYS_unshare,
+	SYS_setns,
+	SYS_mount,
+	SYS_umount2,
+	SYS_pivot_root,
+	SYS_chroot,
+	SYS_open_by_handle_at,
+	SYS_name_to_handle_at,
+	SYS_personality,
+	SYS_quotactl,
+	SYS_acct,
+	SYS_reboot,
+	SYS_swapon,
+	SYS_swapoff,
+	SYS_init_module,
+	SYS_finit_module,
+	SYS_delete_module,
+	SYS_kexec_load,
+	SYS_syslog,
 	SYS_vhangup,
 };
 
@@ -116,7 +161,8 @@ static void load(struct filter *f, size_t offset)
 	add(f, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
-/* The lower half of an argument: what is looked at here are numbers of 32 bits, and the kernel takes no more of them. */
+/* The lower half of an argument: what is looked at here are numbers of 32 bits, and the kernel takes no more of them.
+ */
 static void load_argument(struct filter *f, unsigned n)
 {
 	const size_t low = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;

@@ -175,8 +175,9 @@ static uint32_t takes_of(const struct niddgw_plugin *p)
 
 void host_hello(struct niddgw_host *h, const char *build)
 {
-	const struct frame_hello hello = { FRAME_VERSION,     NIDDGW_PLUGIN_ABI, build, h->plugin.name,
-					   h->plugin.version, h->plugin.needs,   takes_of(&h->plugin) };
+	const struct frame_hello hello = { FRAME_VERSION,       NIDDGW_PLUGIN_ABI, build,
+					   h->plugin.name,      h->plugin.version, h->plugin.needs,
+					   takes_of(&h->plugin) };
 	struct writer w = writer_of(h->out, sizeof h->out);
 
 	frame_write_hello(&w, &hello);

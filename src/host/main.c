@@ -15,13 +15,14 @@
 
 enum { MISUSED = 2 };
 
-static const char usage_text[] = "usage: niddgw-plugin-host --describe FILE.so\n"
-				 "       niddgw-plugin-host --run FILE.so PARENT     (niddgwd does this)\n"
-				 "Runs one plug-in of niddgwd, with no more rights than it needs.\n"
-				 "\n"
-				 "  --describe  write what the plug-in is and its options, in frames as niddgwd reads them\n"
-				 "  --version\n"
-				 "  --help\n";
+static const char usage_text[] =
+	"usage: niddgw-plugin-host --describe FILE.so\n"
+	"       niddgw-plugin-host --run FILE.so PARENT     (niddgwd does this)\n"
+	"Runs one plug-in of niddgwd, with no more rights than it needs.\n"
+	"\n"
+	"  --describe  write what the plug-in is and its options, in frames as niddgwd reads them\n"
+	"  --version\n"
+	"  --help\n";
 
 #if defined(__SANITIZE_ADDRESS__)
 /* The leak check attaches to the process as a debugger does, which is one of the things that are forbidden here. */

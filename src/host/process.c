@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* process.c - the loop of a host process, over plain poll(2)
  *
- * Frames of the daemon are taken some at a time, so that descriptors of the plug-in get their turn between them. A ping is
- * answered only from here, where no call into the plug-in runs: a plug-in that never returns is found by it. One that is
- * just busy says so by itself from time to time.
+ * Frames of the daemon are taken some at a time, so that descriptors of the plug-in get their turn between them. A ping
+ * is answered only from here, where no call into the plug-in runs: a plug-in that never returns is found by it. One
+ * that is just busy says so by itself from time to time.
  */
 #include "host/process.h"
 

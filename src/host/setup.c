@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* setup.c - options of an instance: what the configuration says, else the default of the table
  *
- * The daemon has checked them by the same table. What is asked again here is only what a table of another version of the
- * library could have changed meanwhile: whether all that is required is there.
+ * The daemon has checked them by the same table. What is asked again here is only what a table of another version of
+ * the library could have changed meanwhile: whether all that is required is there.
  */
 #include <errno.h>
 #include <stdio.h>

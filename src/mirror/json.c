@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json.c - event/data and event/raw of a report
  *
- * One pass writes the text. Only a report whose text goes above the limit of a payload is written again with its largest
- * values replaced by their digest, until it fits or nothing large is left.
+ * One pass writes the text. Only a report whose text goes above the limit of a payload is written again with its
+ * largest values replaced by their digest, until it fits or nothing large is left.
  */
 #include "mirror/json.h"
 
@@ -99,7 +99,7 @@ const char *json_flag(double v)
 	return isnan(v) ? "nan" : isinf(v) ? v > 0 ? "inf" : "-inf" : NULL;
 }
 
-static void out_integer(struct json_out *o, const struct niddgw_value *v)
+void out_integer(struct json_out *o, const struct niddgw_value *v)
 {
 	const bool large = json_wide(v);
 

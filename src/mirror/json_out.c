@@ -220,8 +220,7 @@ static void put_digits(char *to, unsigned n, uint64_t v)
 static void put_date(char *to, int64_t days)
 {
 	const int64_t since = days + 719468, era = since / 146097, day_of_era = since % 146097;
-	const int64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	const int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	const int64_t day = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	const int64_t month = (5 * day + 2) / 153; /* 0: March */
 

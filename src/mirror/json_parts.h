@@ -11,7 +11,8 @@ void out_member(struct json_out *o, const char *key); /* `,"key":` */
 void out_member_text(struct json_out *o, const char *key, const char *text); /* NULL: nothing */
 void out_path(struct json_out *o, const struct niddgw_value *v);
 bool json_value_is_large(const struct niddgw_value *v, size_t most);
-bool json_wide(const struct niddgw_value *v);
+bool json_wide(const struct niddgw_value *v); /* an integer that a double cannot hold */
+void out_integer(struct json_out *o, const struct niddgw_value *v); /* INTEGER, UNSIGNED, TIME; a wide one with quotes */
 const char *json_flag(double v); /* "nan", "inf", "-inf"; NULL: finite */
 long json_senml(const struct report *r, unsigned flags, size_t most, char *buf, size_t size);
 

@@ -2,8 +2,9 @@
 /* senml.c - a report as a pack of RFC 8428
  *
  * The base name is the device, the name the path: "meter-17/3303/0/5700". SenML allows few characters in names (section
- * 4.5.1), so another octet of a device's name becomes _XX, and so does a _ that two hexadecimal digits follow: no two
- * devices share a name. A value that has no form here (none, omitted or too large octets) is left out.
+ * 4.5.1), so another octet of a device's name becomes _xNN, and so does a _ behind which that would stand: no two
+ * devices share a name. A value that has no form here (none, omitted or too large octets) is left out; an integer that
+ * a double cannot hold is a text, as in all payloads.
  */
 #include <ctype.h>
 
@@ -18,7 +19,7 @@ static bool is_hex(char c)
 static bool may_stand(const char *p, bool first)
 {
 	if (*p == '_')
-		return !first && !(is_hex(p[1]) && is_hex(p[2]));
+		return !first && !(p[1] == 'x' && is_hex(p[2]) && is_hex(p[3]));
 	if ((*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'))
 		return true;
 	return !first && (*p == '-' || *p == ':' || *p == '.');
@@ -37,7 +38,7 @@ static void out_name(struct json_out *o, const char *device)
 		}
 		if (p == device)
 			out_char(o, '0'); /* a name begins with a letter or digit */
-		out_char(o, '_');
+		out_word(o, "_x");
 		out_char(o, digits[c >> 4]);
 		out_char(o, digits[c & 15]);
 	}
@@ -64,13 +65,10 @@ static void out_measure(struct json_out *o, const struct niddgw_value *v)
 {
 	switch (v->type) {
 	case NIDDGW_INTEGER:
-	case NIDDGW_TIME:
-		out_member(o, "v");
-		out_int(o, v->integer);
-		break;
 	case NIDDGW_UNSIGNED:
-		out_member(o, "v");
-		out_uint(o, v->uinteger);
+	case NIDDGW_TIME:
+		out_member(o, json_wide(v) ? "vs" : "v");
+		out_integer(o, v);
 		break;
 	case NIDDGW_FLOAT:
 		out_member_text(o, "vs", json_flag(v->number)); /* v cannot say it */

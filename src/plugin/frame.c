@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* frame.c - reading and writing the bodies of frames
  *
- * Each kind has a writer and a reader side by side, so that both stay the same. Everything that a document may lack is a
- * text that may be NULL; what must be there is asked for once, when the body has been read.
+ * Each kind has a writer and a reader side by side, so that both stay the same. Everything that a document may lack is
+ * a text that may be NULL; what must be there is asked for once, when the body has been read.
  */
 #include "plugin/frame.h"
 

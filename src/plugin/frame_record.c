@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* frame_record.c - reports in frames
  *
- * A value takes only what its type needs: most are a number of a few octets, and a report of ten values must cost little.
+ * A value takes only what its type needs: most are a number of a few octets, and a report of ten values must cost
+ * little.
  */
 #include "plugin/frame.h"
 
@@ -9,7 +10,7 @@
 
 #include "plugin/frame_parts.h"
 
-enum { HAS_TIME = 1, IS_TRUE = 2 };                       /* of a value */
+enum { HAS_TIME = 1, IS_TRUE = 2 };                                                     /* of a value */
 enum { IS_DOWN = 1, HAS_COAP = 2, HAS_KID = 4, HAS_KID_CONTEXT = 8, HAS_PAYLOAD = 16 }; /* of a raw report */
 
 /* ---- one value ---- */

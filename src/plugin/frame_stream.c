@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* frame_stream.c - whole frames out of a stream of octets
  *
- * The length is looked at before memory is spent on it: the buffer grows to the frame that is announced, never above the most.
+ * The length is looked at before memory is spent on it: the buffer grows to the frame that is announced, never above
+ * the most.
  */
 #include <errno.h>
 #include <stdlib.h>
