@@ -5,6 +5,8 @@
 BUILD ?= build
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 VERSION := 0.1.0
+# No clock that is right stands before the time of the commit.
+BUILT := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
@@ -90,6 +92,8 @@ $(BUILD)/obj/%.o: src/%.c | need
 $(BUILD)/obj/tests/%.o: tests/%.c | need
 	@mkdir -p $(@D)
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/north/secure.o: CPPFLAGS += $(if $(BUILT),-DNIDDGW_BUILT=$(BUILT))
 
 # The commit is in one object only, which is made again when it changes.
 $(BUILD)/obj/control/version.o: CPPFLAGS += -DNIDDGW_COMMIT='"$(COMMIT)"'

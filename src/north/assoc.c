@@ -14,11 +14,18 @@ enum { REFUSED_EVERY_MS = 1000 };
 
 const struct north_transport *const north_transports[NORTH_KIND_COUNT] = {
 	[NORTH_UDP] = &udp_transport,
+	[NORTH_DTLS] = &dtls_transport,
 	[NORTH_RELAY] = &relay_transport,
 	[NORTH_LOCAL] = &local_transport,
 };
 
 /* ---- open and close ---- */
+
+static void set_state(struct north_assoc *a, enum assoc_state state)
+{
+	a->srv->ups += (state == ASSOC_UP) - (unsigned)(a->state == ASSOC_UP);
+	a->state = (uint8_t)state;
+}
 
 static int open_as(struct north_assoc **out, struct north_server *srv, enum north_kind kind, const char *who,
 		   uint16_t port, const struct north_events *events, void *arg)
@@ -39,7 +46,7 @@ static int open_as(struct north_assoc **out, struct north_server *srv, enum nort
 		free(a);
 		return up;
 	}
-	a->state = up ? ASSOC_UP : ASSOC_WAITING;
+	set_state(a, up ? ASSOC_UP : ASSOC_WAITING);
 	assoc_list_add(up ? &srv->open : &srv->waiting, &a->node);
 	srv->associations++;
 	if (!up)
@@ -83,7 +90,9 @@ void north_assoc_close(struct north_assoc *a)
 		return;
 	forget_in_batch(a->srv->north, a);
 	assoc_list_remove(&a->node);
+	server_slot_free(a);
 	a->srv->associations--;
+	a->srv->ups -= a->state == ASSOC_UP;
 	assoc_transport(a)->close(a);
 	free(a);
 }
@@ -128,22 +137,36 @@ struct north_server *north_assoc_server(const struct north_assoc *a)
 
 /* ---- what an owner is told ---- */
 
+static void tell_end(struct north_assoc *a)
+{
+	struct north_server *s = a->srv;
+
+	a->untold = false;
+	assoc_list_remove(&a->node);
+	assoc_list_add(a->state == ASSOC_WAITING ? &s->waiting : &s->open, &a->node);
+	server_connect_waiting(s);
+	a->events->event(a->arg, a->state == ASSOC_DENIED ? NORTH_DENIED : NORTH_DOWN);
+}
+
 void assoc_up(struct north_assoc *a)
 {
-	a->state = ASSOC_UP;
+	set_state(a, ASSOC_UP);
 	a->events->event(a->arg, NORTH_UP);
 }
 
 void assoc_end(struct north_assoc *a, enum assoc_state state)
 {
-	a->state = (uint8_t)state;
+	set_state(a, state);
+	a->untold = true;
 	assoc_list_remove(&a->node);
 	assoc_list_add(&a->srv->north->ended, &a->node);
 }
 
 void assoc_want(struct north_assoc *a)
 {
-	a->state = ASSOC_WAITING;
+	set_state(a, ASSOC_WAITING);
+	if (a->untold)
+		return;
 	assoc_list_remove(&a->node);
 	assoc_list_add(&a->srv->waiting, &a->node);
 	server_connect_waiting(a->srv);
@@ -178,11 +201,6 @@ void assoc_deliver(void *arg)
 
 	while (n->refused_n)
 		assoc_report_refused(n->refused[--n->refused_n]);
-	while (!assoc_list_empty(&n->ended)) {
-		struct north_assoc *a = (struct north_assoc *)n->ended.next;
-
-		assoc_list_remove(&a->node);
-		assoc_list_add(&a->srv->open, &a->node);
-		a->events->event(a->arg, a->state == ASSOC_DENIED ? NORTH_DENIED : NORTH_DOWN);
-	}
+	while (!assoc_list_empty(&n->ended))
+		tell_end((struct north_assoc *)n->ended.next);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conf.c - the keys of `north` and `servers`, and what a server URI may look like
  *
- * Keys and words of the contract that need a transport with security, a bootstrap role or a store are listed as known
- * and not built, so that naming one is a fault that says so and never a setting without effect.
+ * Keys of the contract that are not built are listed as such, so that naming one is a fault that says so and never a
+ * setting without effect.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -31,21 +31,32 @@ const struct conf_item north_items[] = {
 
 const struct conf_item server_items[] = {
 	CONF_TEXT(struct server_conf, uri, NULL, .required = true, .reload = CONF_DEVICE,
-		  .help = "coap://HOST[:PORT]; a name is looked up and tried again until it is known"),
+		  .help = "coap://HOST[:PORT] or coaps://HOST[:PORT]; a name is looked up and tried again until it is "
+			  "known"),
 	CONF_TEXTS(struct server_conf, aliases, .help = "Other host names by which devices may ask for this server"),
 	CONF_WORD(struct server_conf, role, "management", role_words,
 		  .help = "What the server is to devices; a Bootstrap-Request goes to one of role bootstrap"),
-	CONF_WORD(struct server_conf, security, "none", security_words, .unbuilt = 1u << 1 | 1u << 2 | 1u << 3,
-		  .help = "How the association is secured"),
-	CONF_LATER("ca_file"),
-	CONF_LATER("ca_dir"),
-	CONF_LATER("crl_file"),
-	CONF_LATER("cert_file"),
-	CONF_LATER("key_file"),
+	CONF_WORD(struct server_conf, security, NULL, security_words,
+		  .help = "How associations are secured; absent: none for coap://, psk for coaps://"),
+	CONF_FILE(struct server_conf, ca_file, .help = "Authorities of the server's certificate, PEM (x509)"),
+	CONF_FILE(struct server_conf, ca_dir,
+		  .help = "The same as a directory of files by hashed names, see openssl-rehash(1) (x509)"),
+	CONF_FILE(struct server_conf, crl_file,
+		  .help = "Revoked certificates, PEM; read at each reload, and one that is out of date refuses the "
+			  "server (x509)"),
+	CONF_FILE(struct server_conf, cert_file,
+		  .help = "Client certificate chain of devices that have none of their own, PEM (x509)"),
+	CONF_KEYFILE(struct server_conf, key_file, .help = "Its private key, PEM, without a passphrase (x509, rpk)"),
 	CONF_TEXT(struct server_conf, server_name, NULL,
-		  .help = "The name devices may ask for this server by, when it is another than the host of uri"),
-	CONF_LATER("pin_sha256"),
-	CONF_LATER("handshake_timeout_s"),
+		  .help = "The name in the server's certificate, and a name devices may ask for this server by, when "
+			  "it is another than the host of uri"),
+	CONF_TEXT(struct server_conf, pin_sha256, NULL,
+		  .help = "SHA-256 of the server's SubjectPublicKeyInfo, hexadecimal or base64; several with blanks in "
+			  "between. Without ca_file and ca_dir it stands for them and for the name (x509, rpk)"),
+	CONF_UINT(struct server_conf, handshake_timeout_s, 30, 1, 300, .unit = "s",
+		  .help = "How long a handshake may take; then it is tried again with back-off"),
+	CONF_UINT(struct server_conf, handshakes_per_s, 500, 1, 100000,
+		  .help = "How many handshakes begin in a second at most"),
 	CONF_BOOL(struct server_conf, insert_ep, true, .help = "Put the device's ep into a Register that has none"),
 	CONF_TEXT(struct server_conf, binding, "keep",
 		  .help = "keep, or the letters that stand in b of a Register (\"U\"); Q has a key of its own"),
@@ -71,7 +82,9 @@ const struct conf_item server_items[] = {
 		  .help = "Largest block towards the server, a power of two"),
 	CONF_UINT(struct server_conf, nstart, 1, 1, 64, .help = "Confirmable messages in flight at once, per device"),
 	CONF_LATER("keepalive_s"),
-	CONF_LATER("dead_after"),
+	CONF_UINT(struct server_conf, dead_after, 3, 1, 100,
+		  .help = "How many messages of a device go unanswered through all retransmissions before its DTLS "
+			  "association is given up and made anew"),
 	CONF_END
 };
 
@@ -83,7 +96,7 @@ struct scheme {
 	bool built;
 };
 static const struct scheme schemes[] = { { "coap", 5683, true },
-					 { "coaps", 5684, false },
+					 { "coaps", 5684, true },
 					 { "coap+tcp", 5683, false },
 					 { "coaps+tcp", 5684, false },
 					 { "coap+nidd", 0, false } };
@@ -209,7 +222,8 @@ static void check_uri(struct conf_load *load, const struct server_conf *s, const
 		conf_fault(load, s, "uri", -1, "the scheme of \"%s\" is not built in this version", s->uri);
 		return;
 	default:
-		conf_fault(load, s, "uri", -1, "\"%s\" is not of the form coap://HOST[:PORT]", s->uri);
+		conf_fault(load, s, "uri", -1, "\"%s\" is not of the form coap://HOST[:PORT] or coaps://HOST[:PORT]",
+			   s->uri);
 		return;
 	}
 	if (local->len &&
@@ -238,6 +252,7 @@ static void check_server(struct conf_load *load, const struct server_conf *s, co
 {
 	if (s->uri)
 		check_uri(load, s, local);
+	secure_check(load, s);
 	if (s->block_size & (s->block_size - 1))
 		conf_fault(load, s, "block_size", -1, "%llu is not a power of two", (unsigned long long)s->block_size);
 	if (s->binding && !is_binding(s->binding))

@@ -8,6 +8,7 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <net/if.h>
+#include <openssl/bio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,7 @@ void north_close(struct north *n)
 	loop_unwatch(n->watch);
 	if (n->poll >= 0)
 		close(n->poll);
+	BIO_meth_free(n->bio_method);
 	if (n->ports_alarm)
 		alarm_clear(n->env.alarms, "north.ports", "north");
 	free(n);

@@ -31,12 +31,14 @@ extern const struct conf_item north_items[];
 enum server_role { SERVER_MANAGEMENT, SERVER_BOOTSTRAP };
 enum server_queue_flag { SERVER_Q_KEEP, SERVER_Q_ADD, SERVER_Q_REMOVE };
 enum server_sms { SERVER_SMS_KEEP, SERVER_SMS_REMOVE };
+enum server_security { SERVER_NONE, SERVER_PSK, SERVER_X509, SERVER_RPK };
 struct server_conf {
 	struct conf_head head;
 	const char *uri;
 	struct conf_texts aliases;
-	int role, security;
-	const char *server_name;
+	int role, security; /* -1: by the scheme, see server_security() */
+	const char *ca_file, *ca_dir, *crl_file, *cert_file, *key_file, *server_name, *pin_sha256;
+	uint64_t handshake_timeout_s, handshakes_per_s;
 	bool insert_ep;
 	const char *binding; /* "keep" or letters */
 	int queue_flag, sms;
@@ -50,11 +52,16 @@ struct server_conf {
 extern const struct conf_item server_items[];
 /* The parts of a checked server URI. */
 struct server_uri {
-	const char *scheme; /* "coap" */
+	const char *scheme; /* "coap", "coaps" */
 	char host[256];
 	uint16_t port;      /* the scheme's default when absent */
 };
 int server_uri_parse(struct server_uri *out, const char *uri); /* -EBADMSG not of this form; -ENOTSUP a scheme that is not built */
+enum server_security server_security(const struct server_conf *conf); /* of a checked one */
+/* Whether these files can be used as a device's key, or as its certificate chain and private key. 0; -EINVAL, and why says what is wrong. */
+int north_check_psk(const char *psk_key, char *why, size_t size);
+int north_check_pair(const char *cert_file, const char *key_file, char *why, size_t size);
+enum { NORTH_PSK_IDENTITY_MAX = 128, NORTH_PSK_MAX = 64 }; /* octets */
 /* conf_fault()s for `north` and `servers`. */
 void north_check(struct conf_load *load, const struct north_conf *north, const struct conf_list *servers);
 
@@ -69,6 +76,7 @@ enum north_event {
 	NORTH_REFUSED, /* ICMP says nobody listens: a hint, not the end */
 	NORTH_DENIED,  /* the server's certificate or name was refused: what waits fails with 5.02 */
 };
+enum { NORTH_RESUME_MAX = 4096 };
 /* What a handshake uses. Everything is borrowed until the event function that fills it has returned and its caller too. The files are read
  * when a handshake begins, so a key that was replaced counts from the next one on. */
 struct north_credentials {
@@ -85,7 +93,8 @@ struct north_events {
 	void (*back)(void *arg, struct north_server *srv);
 	/* For a handshake of DTLS or TLS; out is zeroed. */
 	void (*credentials)(void *arg, struct north_credentials *out);
-	/* What makes the next handshake short: kept by the owner, over a restart too. data is borrowed for the call; len 0: forget it. */
+	/* What makes the next handshake short: kept by the owner, over a restart too, as a secret. data is borrowed for the call, at most
+	 * NORTH_RESUME_MAX octets; len 0: forget it. The association must not be closed by this call, nor by credentials(). */
 	void (*resumable)(void *arg, const uint8_t *data, size_t len);
 };
 struct north_env {

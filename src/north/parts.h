@@ -25,6 +25,7 @@ bool ports_is_taken(const struct ports *p, uint16_t port);
 void ports_take(struct ports *p, uint16_t port);
 void ports_release(struct ports *p, uint16_t port);
 
+void secure_check(struct conf_load *load, const struct server_conf *s); /* secure_conf.c: faults of keys and certificates */
 int north_bind_parse(struct addr *out, const char *text); /* conf.c: an address without a port; -EBADMSG */
 
 /* ---- lists of associations: circular, so that a whole list moves at once ---- */
@@ -54,17 +55,20 @@ static inline void assoc_list_add(struct assoc_list *l, struct assoc_list *n)
 void assoc_list_move_all(struct assoc_list *to, struct assoc_list *from);
 
 /* ---- the whole ---- */
-enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32 };
+enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32, NORTH_SLOTS = 256, NORTH_RESULTS = 8 };
 
 struct evdns_base;
 struct north_lookup;
+struct secure;
+struct secure_ctx;
 
 /* What an association runs over. */
-enum north_kind { NORTH_UDP, NORTH_RELAY, NORTH_LOCAL, NORTH_KIND_COUNT };
+enum north_kind { NORTH_UDP, NORTH_DTLS, NORTH_RELAY, NORTH_LOCAL, NORTH_KIND_COUNT };
 /* One transport. The functions are called from the loop only; an association that is handed to them is never NULL. */
 struct north_transport {
 	const char *scheme;  /* of the server's URI; NULL: not chosen by one */
 	bool stream;
+	bool paced;          /* connecting costs the server a handshake: bounded in rate and number, see server_slot_free() */
 	size_t size;         /* of its association, which begins with struct north_assoc */
 	/* Takes what the association needs (port, socket) and begins to connect when the server's address is known. 1: usable at once;
 	 * 0: not yet (it has to connect(), which the caller sees to); negative errno: none of it, nothing is held. */
@@ -77,11 +81,13 @@ struct north_transport {
 	void (*ready)(struct north_assoc *a, uint32_t events);               /* EPOLLIN, .. on a->fd; may close any association */
 	void (*close)(struct north_assoc *a); /* gives back all that it holds, but for the memory of the association */
 	void (*unanswered)(struct north_assoc *a);             /* NULL: means nothing */
+	void (*renew)(struct north_assoc *a);                  /* a reload: what waits to try again tries now; NULL: nothing does */
+	struct secure *(*secure)(struct north_assoc *a);       /* NULL: it is not secured */
 	size_t (*message_max)(const struct north_assoc *a);
 	bool (*blockwise)(const struct north_assoc *a);        /* NULL: it does */
 };
 extern const struct north_transport *const north_transports[NORTH_KIND_COUNT];
-extern const struct north_transport udp_transport, relay_transport, local_transport;
+extern const struct north_transport udp_transport, dtls_transport, relay_transport, local_transport;
 
 struct north {
 	struct north_env env;     /* what it points to is borrowed */
@@ -103,7 +109,11 @@ struct north {
 	unsigned refused_n;
 	struct assoc_list ended;     /* lost or denied, not reported yet */
 	struct log_limit send_limit, foreign_limit;
+	struct bio_method_st *bio_method; /* owned; NULL until DTLS is spoken */
+	int send_err;             /* of the last datagram that OpenSSL sent */
+	size_t datagram_len;      /* of what buf has for OpenSSL; 0: nothing */
 	uint8_t buf[65536];       /* one datagram */
+	uint8_t plain[16384];     /* what one record holds */
 };
 
 struct north_server {
@@ -118,11 +128,20 @@ struct north_server {
 	uint64_t heard_ms;              /* clock_now_ms(); 0: never */
 	uint32_t backoff_ms;            /* of lookups; 0: none failed yet */
 	struct timer lookup_timer, connect_timer;
+	uint64_t pace_us;               /* when the next handshake may begin */
+	unsigned slots;                 /* taken */
 	struct north_lookup *lookup;    /* running */
 	struct assoc_list waiting;      /* to be connected to addr, as soon as it is known */
 	struct assoc_list open;
-	unsigned associations;
+	unsigned associations, ups;     /* all, and those that are up (of a secured server) */
 	uint64_t *foreign, *refused, *send_failed; /* metric cells */
+	/* of a secured one */
+	struct secure_ctx *secure;      /* owned */
+	unsigned auth_failed;           /* associations whose last handshake says that keys or certificates do not fit */
+	uint64_t peer_expires_s;        /* Unix time: end of the certificate that it showed last; 0: none yet */
+	bool cert_alarm;
+	struct timer cert_timer;
+	uint64_t *handshakes[NORTH_RESULTS], *dropped; /* metric cells */
 };
 
 /* Where an association stands. All but those that are up are -ENOTCONN to a sender. */
@@ -143,6 +162,8 @@ struct north_assoc {
 	uint32_t refused_ms;    /* low half of the clock at the last refusal reported */
 	uint16_t port;          /* 0: none of north.ports */
 	uint8_t kind, state;    /* enum north_kind, enum assoc_state */
+	bool untold;            /* stands in ended: the owner has to hear of it first */
+	bool slot;              /* counts as one that is connecting */
 };
 _Static_assert(sizeof(struct north_assoc) <= 56, "an idle association over UDP is small");
 
@@ -155,9 +176,9 @@ static inline const struct north_transport *assoc_transport(const struct north_a
 void north_poll_ready(void *arg, int fd, unsigned what); /* works off what is ready in the poll set */
 /* assoc.c */
 void assoc_up(struct north_assoc *a); /* usable: says so to its owner at once; the transport does not touch it afterwards */
-/* Lost or denied (state): its owner is told by the loop's next hook, never from inside a call of its own. */
+/* No longer up, or denied (state): its owner is told by the loop's next hook, never from inside a call of its own. */
 void assoc_end(struct north_assoc *a, enum assoc_state state);
-void assoc_want(struct north_assoc *a); /* has to be connected: waits for its turn at its server */
+void assoc_want(struct north_assoc *a); /* has to be connected: waits for its turn at its server, and for its owner to be told of an end */
 /* ICMP says that nobody listens: told once in a second, at once (may close any association) or from the hook. */
 void assoc_report_refused(struct north_assoc *a);
 void assoc_refused(struct north_assoc *a);
@@ -175,11 +196,17 @@ int udp_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len);   /*
 /* One datagram into n->buf, or what ICMP had to say: its length, 0 for none (an empty one too). May close the association: n->current
  * tells. Foreign ones are counted. */
 size_t udp_assoc_receive(struct north_assoc *a);
+const char *server_label(const struct north_server *s, char *buf, size_t size); /* server.c: server="NAME" */
 /* lookup.c: ends in server_address_known(), or tries again by itself */
 void server_lookup_start(struct north_server *s); /* one that runs is left to it */
 void server_lookup_cancel(struct north_server *s);
 /* server.c */
 void server_address_known(struct north_server *s, const struct addr *addr); /* a first or another one */
+/* A handshake or connection got no answer at all: with nothing else up there, the server counts as silent. */
+void server_no_answer(struct north_server *s);
 void server_connect_waiting(struct north_server *s); /* begins to connect them, some in each pass */
+/* connect() of a paced transport is called with a slot taken. It is given back when the handshake is over, or when it takes so long that
+ * the server cannot be busy with it; giving back twice is fine. */
+void server_slot_free(struct north_assoc *a);
 
 #endif

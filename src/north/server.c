@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "north/parts.h"
+#include "north/secure.h"
 
 enum {
 	CONNECT_AT_ONCE = 256, /* about 2 ms */
 	CONNECT_RETRY_MS = 1000,
+	PACE_SLACK_MS = 20,
 };
 
 static struct timers *timers_of(const struct north_server *s)
@@ -24,33 +25,88 @@ static struct timers *timers_of(const struct north_server *s)
 
 /* ---- connecting what waits ---- */
 
+void server_slot_free(struct north_assoc *a)
+{
+	if (!a->slot)
+		return;
+	a->slot = false;
+	a->srv->slots--;
+	server_connect_waiting(a->srv);
+}
+
+/* Whether one more may begin to connect now; else when (UINT64_MAX: when one of those that do is through). The rate is
+ * kept as the time at which the next is due, so that none of it is saved up while nothing happens, but for some
+ * milliseconds of it. */
+static bool may_connect(struct north_server *s, uint64_t now_ms, uint64_t *when_ms)
+{
+	const uint64_t now_us = now_ms * 1000;
+
+	*when_ms = UINT64_MAX;
+	if (!assoc_transport((struct north_assoc *)s->waiting.next)->paced)
+		return true;
+	if (s->slots >= NORTH_SLOTS)
+		return false;
+	if (s->pace_us + PACE_SLACK_MS * 1000 < now_us)
+		s->pace_us = now_us - PACE_SLACK_MS * 1000;
+	if (s->pace_us > now_us) {
+		*when_ms = (s->pace_us + 999) / 1000;
+		return false;
+	}
+	s->pace_us += 1000000 / s->conf->handshakes_per_s;
+	return true;
+}
+
+/* The association may be gone when this returns. */
+static int connect_one(struct north_server *s, struct north_assoc *a)
+{
+	const struct north_transport *t = assoc_transport(a);
+	int up;
+
+	assoc_list_remove(&a->node);
+	assoc_list_add(&s->open, &a->node);
+	if (t->paced && !a->slot) {
+		a->slot = true;
+		s->slots++;
+	}
+	up = t->connect(a);
+	if (up < 0) {
+		server_slot_free(a);
+		assoc_want(a);
+	} else if (up && a->state != ASSOC_UP) {
+		assoc_up(a);
+	}
+	return up < 0 ? up : 0;
+}
+
+static void connect_failed(struct north_server *s, int err, uint64_t now_ms)
+{
+	uint64_t held;
+
+	if (log_limit(&s->north->send_limit, now_ms, 10000, &held))
+		log_ev(LOG_WARNING, "north", "assoc.failed", LF_STR("server", s->name), LF_STR("error", strerror(-err)),
+		       LF_UINT("held", held));
+}
+
 static void on_connect_timer(struct timer *t, uint64_t now_ms)
 {
 	struct north_server *s = container_of(t, struct north_server, connect_timer);
+	uint64_t when_ms = now_ms + 1;
 
 	for (int i = 0; i < CONNECT_AT_ONCE && !assoc_list_empty(&s->waiting); i++) {
-		struct north_assoc *a = (struct north_assoc *)s->waiting.next;
-		int up;
+		int err;
 
-		assoc_list_remove(&a->node);
-		assoc_list_add(&s->open, &a->node);
-		up = assoc_transport(a)->connect(a);
-		if (up < 0) {
-			uint64_t held;
-
-			assoc_list_remove(&a->node);
-			assoc_list_add(&s->waiting, &a->node);
-			if (log_limit(&s->north->send_limit, now_ms, 10000, &held))
-				log_ev(LOG_WARNING, "north", "assoc.failed", LF_STR("server", s->name),
-				       LF_STR("error", strerror(-up)), LF_UINT("held", held));
-			timer_set(timers_of(s), t, now_ms + CONNECT_RETRY_MS, on_connect_timer);
-			return;
+		if (!may_connect(s, now_ms, &when_ms))
+			break;
+		when_ms = now_ms + 1;
+		err = connect_one(s, (struct north_assoc *)s->waiting.next);
+		if (err) {
+			connect_failed(s, err, now_ms);
+			when_ms = now_ms + CONNECT_RETRY_MS;
+			break;
 		}
-		if (up && a->state != ASSOC_UP)
-			assoc_up(a);
 	}
-	if (!assoc_list_empty(&s->waiting))
-		timer_set(timers_of(s), t, now_ms + 1, on_connect_timer);
+	if (!assoc_list_empty(&s->waiting) && when_ms != UINT64_MAX)
+		timer_set(timers_of(s), t, when_ms, on_connect_timer);
 }
 
 void server_connect_waiting(struct north_server *s)
@@ -77,7 +133,7 @@ static double up_gauge(void *arg)
 	return north_server_is_up(arg);
 }
 
-static const char *server_label(const struct north_server *s, char *buf, size_t size)
+const char *server_label(const struct north_server *s, char *buf, size_t size)
 {
 	char value[300];
 
@@ -149,6 +205,11 @@ int north_server_open(struct north_server **out, struct north *n, const struct s
 	assoc_list_init(&s->waiting);
 	assoc_list_init(&s->open);
 	register_metrics(s);
+	err = north_transports[s->kind]->secure ? secure_server_open(s) : 0;
+	if (err) {
+		north_server_close(s);
+		return err;
+	}
 	s->numeric = numeric_address(&a, &s->uri);
 	if (s->numeric)
 		server_address_known(s, &a);
@@ -168,6 +229,7 @@ void north_server_close(struct north_server *s)
 	timer_cancel(timers_of(s), &s->connect_timer);
 	if (!s->local)
 		metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, s);
+	secure_server_close(s);
 	if (s->silent || s->lookup_alarm) /* else it may be another's, of the same name */
 		alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	free(s->name);
@@ -176,9 +238,13 @@ void north_server_close(struct north_server *s)
 
 void north_server_set_conf(struct north_server *s, const struct server_conf *conf)
 {
+	const bool other = s->conf != conf;
+
 	s->conf = conf;
 	if (!s->local)
 		show_up(s);
+	if (other && s->secure)
+		secure_server_renew(s);
 }
 
 const struct server_conf *north_server_conf(const struct north_server *s)
@@ -197,6 +263,12 @@ void north_server_silent(struct north_server *s)
 		    "check the server and the way to it");
 	if (!s->numeric)
 		server_lookup_start(s);
+}
+
+void server_no_answer(struct north_server *s)
+{
+	if (!s->ups)
+		north_server_silent(s);
 }
 
 void north_server_heard(struct north_server *s)

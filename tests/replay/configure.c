@@ -182,6 +182,9 @@ static void set_value(struct run_conf *c, const struct conf_item *item, void *ba
 
 	switch (item->type) {
 	case CONF_TYPE_TEXT:
+	case CONF_TYPE_FILE: /* no transport of a scenario opens it */
+	case CONF_TYPE_KEYFILE:
+	case CONF_TYPE_SECRET:
 		*(const char **)at = own_text(c, text);
 		break;
 	case CONF_TYPE_UINT:
@@ -194,7 +197,7 @@ static void set_value(struct run_conf *c, const struct conf_item *item, void *ba
 		*(bool *)at = text ? strcmp(text, "true") == 0 : item->number != 0;
 		break;
 	case CONF_TYPE_WORD:
-		*(int *)at = text ? find_word(item, text) : 0;
+		*(int *)at = text ? find_word(item, text) : item->text ? 0 : -1;
 		break;
 	case CONF_TYPE_TEXTS:
 		if (text)

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dtls.c - associations over DTLS 1.2: one connected socket and one client of OpenSSL each
+ *
+ * An association connects by itself, and again when it was lost: with back-off after a handshake that failed, at once
+ * when messages go unanswered, with the next message when the server closed it. Its socket and port stay over all of
+ * that.
+ *
+ * An idle one has no timer, and no buffers of OpenSSL: those are taken back before OpenSSL is called, which would write
+ * into buffers that are not there (3.0) when it wants to send an alert or a retransmission.
+ */
+#include "north/dtls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <sys/time.h>
+
+#include "base/clock.h"
+
+enum {
+	LINK_MTU = 1280,    /* of IPv6: passes everywhere */
+	SLOT_MS = 2000,     /* a server that has not answered for so long is not busy with this one */
+	MESSAGE_MAX = 4096, /* see SEND_FRAGMENT */
+};
+
+static struct dtls *dtls_of(struct north_assoc *a)
+{
+	return (struct dtls *)a;
+}
+
+static struct timers *timers_of(const struct dtls *d)
+{
+	return loop_timers(d->head.srv->north->env.loop);
+}
+
+/* ---- the end of one ---- */
+
+static void say_goodbye(struct dtls *d)
+{
+	if (!d->sec.ssl || d->head.state != ASSOC_UP || !SSL_alloc_buffers(d->sec.ssl))
+		return;
+	(void)SSL_shutdown(d->sec.ssl);
+	ERR_clear_error();
+}
+
+/* From here on nothing runs for it. */
+static void stop(struct dtls *d)
+{
+	timer_cancel(timers_of(d), &d->timer);
+	server_slot_free(&d->head);
+	secure_drop(&d->sec);
+}
+
+static void ended(struct dtls *d, enum assoc_state state, const char *why)
+{
+	log_ev(LOG_INFO, "north", "assoc.ended", LF_STR("dev", d->sec.who), LF_STR("server", d->head.srv->name),
+	       LF_STR("reason", why));
+	say_goodbye(d);
+	stop(d);
+	assoc_end(&d->head, state);
+}
+
+/* ---- the handshake ---- */
+
+static void on_timer(struct timer *t, uint64_t now_ms);
+
+static void failed(struct dtls *d, enum secure_result r, const char *why)
+{
+	struct north_assoc *a = &d->head;
+	const bool silent = r == SECURE_TIMEOUT && !d->sec.messages;
+	uint32_t wait = secure_failed(a, &d->sec, r, why);
+
+	server_slot_free(a);
+	timer_set(timers_of(d), &d->timer, clock_now_ms() + wait, on_timer);
+	if (r == SECURE_DENIED)
+		assoc_end(a, ASSOC_DENIED);
+	else
+		a->state = ASSOC_BUSY;
+	if (silent)
+		server_no_answer(a->srv);
+}
+
+static void failed_by_alert(struct dtls *d)
+{
+	char why[120];
+
+	snprintf(why, sizeof why, "the server sends alert \"%s\"", SSL_alert_desc_string_long(d->description));
+	failed(d, SECURE_ALERT, why);
+}
+
+static void failed_by_time(struct dtls *d)
+{
+	const OSSL_HANDSHAKE_STATE at = SSL_get_state(d->sec.ssl);
+
+	if (d->alert)
+		failed_by_alert(d);
+	else if (!d->sec.messages)
+		failed(d, SECURE_TIMEOUT, "the server does not answer");
+	else if (!d->sec.heard)
+		failed(d, SECURE_TIMEOUT, "the server asks for a cookie and does not answer any more");
+	else if (at == TLS_ST_CW_FINISHED || at == TLS_ST_CR_CHANGE || at == TLS_ST_CR_FINISHED)
+		failed(d, SECURE_TIMEOUT,
+		       "the server falls silent when the keys are used: are they the same on both sides?");
+	else
+		failed(d, SECURE_TIMEOUT, "the server falls silent in the middle of the handshake");
+}
+
+/* The next thing to do while a handshake runs. */
+static void arm(struct dtls *d)
+{
+	const uint64_t now_ms = clock_now_ms();
+	uint64_t at_ms = d->deadline_ms;
+	struct timeval left;
+
+	if (d->head.slot && d->slot_ms < at_ms)
+		at_ms = d->slot_ms;
+	if (DTLSv1_get_timeout(d->sec.ssl, &left)) {
+		uint64_t resend_ms = now_ms + (uint64_t)left.tv_sec * 1000 + (uint64_t)left.tv_usec / 1000 + 1;
+
+		if (resend_ms < at_ms)
+			at_ms = resend_ms;
+	}
+	timer_set(timers_of(d), &d->timer, at_ms > now_ms ? at_ms : now_ms + 1, on_timer);
+}
+
+static void finished(struct dtls *d)
+{
+	struct north_assoc *a = &d->head;
+	struct north *n = a->srv->north;
+
+	timer_cancel(timers_of(d), &d->timer);
+	server_slot_free(a);
+	d->unanswered = 0;
+	secure_good(a, &d->sec);
+	north_server_heard(a->srv);
+	if (n->current == a)
+		assoc_up(a);
+}
+
+/* As far as it goes with what is there. n->current is the association, and is not when it was closed meanwhile. */
+static void step(struct dtls *d)
+{
+	const uint16_t messages = d->sec.messages;
+	char why[160];
+	int ret = SSL_do_handshake(d->sec.ssl), kind = SSL_get_error(d->sec.ssl, ret);
+	enum secure_result r;
+
+	if (d->sec.messages != messages) /* it goes on: the alert was nobody's */
+		d->alert = d->alert_again = false;
+	if (ret == 1) {
+		finished(d);
+	} else if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
+		ERR_clear_error();
+		arm(d);
+	} else {
+		r = secure_outcome(&d->sec, ret, why, sizeof why);
+		failed(d, r, why);
+	}
+}
+
+static void begin(struct dtls *d)
+{
+	struct north_assoc *a = &d->head;
+	const uint64_t now_ms = clock_now_ms();
+	char why[200];
+	enum secure_result r = secure_begin(a, &d->sec, why, sizeof why);
+	BIO *bio = r ? NULL : dtls_bio(a);
+
+	a->state = ASSOC_BUSY;
+	d->alert = d->alert_again = false;
+	if (!r && !bio) {
+		r = SECURE_FAILED;
+		snprintf(why, sizeof why, "no memory");
+	}
+	if (r) {
+		failed(d, r, why);
+		return;
+	}
+	SSL_set_bio(d->sec.ssl, bio, bio);
+	DTLS_set_link_mtu(d->sec.ssl, LINK_MTU);
+	d->deadline_ms = now_ms + a->srv->conf->handshake_timeout_s * 1000;
+	d->slot_ms = now_ms + SLOT_MS;
+	a->srv->north->datagram_len = 0;
+	a->srv->north->current = a;
+	step(d);
+	a->srv->north->current = NULL;
+}
+
+static void resend(struct dtls *d)
+{
+	char why[160];
+	long ret;
+
+	if (d->alert && d->alert_again) {
+		failed_by_alert(d);
+		return;
+	}
+	d->alert_again = d->alert;
+	ret = DTLSv1_handle_timeout(d->sec.ssl);
+	if (ret < 0) {
+		enum secure_result r = secure_outcome(&d->sec, (int)ret, why, sizeof why);
+
+		failed(d, r, why);
+	} else {
+		arm(d);
+	}
+}
+
+static void on_timer(struct timer *t, uint64_t now_ms)
+{
+	struct dtls *d = container_of(t, struct dtls, timer);
+	struct timeval left;
+
+	if (!d->sec.ssl) { /* long enough after one that failed */
+		assoc_want(&d->head);
+		return;
+	}
+	if (now_ms >= d->slot_ms)
+		server_slot_free(&d->head);
+	if (now_ms >= d->deadline_ms)
+		failed_by_time(d);
+	else if (DTLSv1_get_timeout(d->sec.ssl, &left) && !left.tv_sec && !left.tv_usec)
+		resend(d);
+	else
+		arm(d);
+}
+
+/* ---- transport ---- */
+
+static int dtls_open(struct north_assoc *a, const char *who, uint16_t port)
+{
+	struct dtls *d = dtls_of(a);
+	int err = secure_init(&d->sec, who);
+
+	if (!err)
+		err = udp_assoc_open(a, who, port);
+	if (err < 0)
+		secure_fini(a, &d->sec);
+	return err < 0 ? err : 0; /* connected or not: the handshake is still to come */
+}
+
+static int dtls_connect(struct north_assoc *a)
+{
+	struct dtls *d = dtls_of(a);
+	const bool was_up = a->state == ASSOC_UP, was_lost = a->state == ASSOC_LOST;
+	int err;
+
+	if (was_up)
+		ended(d, ASSOC_BUSY, "the address of the server, or the way to it, is another one");
+	err = udp_assoc_connect(a);
+	if (err)
+		return err;
+	if (was_lost) /* and nobody has asked for it since */
+		server_slot_free(a);
+	else
+		begin(d);
+	return 0;
+}
+
+static int dtls_send(struct north_assoc *a, const uint8_t *data, size_t len)
+{
+	struct dtls *d = dtls_of(a);
+	struct north *n = a->srv->north;
+	int ret;
+
+	if (a->state == ASSOC_LOST)
+		assoc_want(a);
+	if (a->state != ASSOC_UP)
+		return a->state == ASSOC_DENIED ? -EACCES : -ENOTCONN;
+	if (len > MESSAGE_MAX)
+		return -EMSGSIZE;
+	if (!SSL_alloc_buffers(d->sec.ssl))
+		return -EAGAIN;
+	n->send_err = 0;
+	ret = SSL_write(d->sec.ssl, data, (int)len);
+	if (ret <= 0) {
+		char why[160];
+
+		(void)secure_outcome(&d->sec, ret, why, sizeof why);
+		ended(d, ASSOC_LOST, why);
+		return -ENOTCONN;
+	}
+	SSL_free_buffers(d->sec.ssl);
+	return n->send_err;
+}
+
+/* All that the datagram has for the owner. The association may be closed meanwhile, or its session end: n->current and
+ * the SSL tell. */
+static void read_all(struct dtls *d)
+{
+	struct north_assoc *a = &d->head;
+	struct north *n = a->srv->north;
+	SSL *ssl = d->sec.ssl;
+	bool any = false;
+	char why[160];
+	int ret;
+
+	if (!SSL_alloc_buffers(ssl))
+		return;
+	while ((ret = SSL_read(ssl, n->plain, sizeof n->plain)) > 0) {
+		any = true;
+		d->unanswered = 0;
+		north_server_heard(a->srv);
+		if (n->current != a || d->sec.ssl != ssl)
+			return;
+		a->events->recv(a->arg, n->plain, (size_t)ret);
+		if (n->current != a || d->sec.ssl != ssl)
+			return;
+		if (!SSL_alloc_buffers(ssl)) /* an answer that was sent has given them away */
+			return;
+	}
+	if (SSL_get_error(ssl, ret) == SSL_ERROR_WANT_READ) {
+		ERR_clear_error();
+		*a->srv->dropped += !any;
+		SSL_free_buffers(ssl);
+		return;
+	}
+	(void)secure_outcome(&d->sec, ret, why, sizeof why);
+	ended(d, ASSOC_LOST, why);
+}
+
+static void note_alert(struct dtls *d, const struct dtls_sorted *sorted)
+{
+	if (!sorted->alert || d->alert)
+		return;
+	d->alert = true;
+	d->alert_again = false;
+	d->description = sorted->description;
+}
+
+static void dtls_ready(struct north_assoc *a, uint32_t events)
+{
+	struct dtls *d = dtls_of(a);
+	struct north *n = a->srv->north;
+	struct dtls_sorted sorted;
+	size_t len = udp_assoc_receive(a);
+
+	(void)events;
+	if (!len)
+		return;
+	if (!d->sec.ssl) {
+		++*a->srv->dropped;
+		return;
+	}
+	n->datagram_len = dtls_sort(n->buf, len, a->state != ASSOC_UP, &sorted);
+	*a->srv->dropped += sorted.dropped;
+	note_alert(d, &sorted);
+	if (!n->datagram_len || !SSL_alloc_buffers(d->sec.ssl))
+		return;
+	if (a->state == ASSOC_UP) {
+		read_all(d);
+	} else {
+		step(d);
+		if (n->current == a && a->state == ASSOC_UP) /* what came in the same datagram, or before its turn */
+			read_all(d);
+	}
+	n->datagram_len = 0;
+}
+
+static void dtls_close(struct north_assoc *a)
+{
+	struct dtls *d = dtls_of(a);
+
+	say_goodbye(d);
+	timer_cancel(timers_of(d), &d->timer);
+	secure_fini(a, &d->sec);
+	udp_assoc_release(a);
+}
+
+static void dtls_unanswered(struct north_assoc *a)
+{
+	struct dtls *d = dtls_of(a);
+
+	if (a->state == ASSOC_UP && ++d->unanswered >= a->srv->conf->dead_after)
+		ended(d, ASSOC_WAITING, "messages are not answered any more");
+}
+
+static void dtls_renew(struct north_assoc *a)
+{
+	struct dtls *d = dtls_of(a);
+
+	if (d->sec.ssl || !timer_is_set(&d->timer))
+		return;
+	timer_cancel(timers_of(d), &d->timer);
+	d->sec.backoff_ms = 0;
+	assoc_want(a);
+}
+
+static struct secure *dtls_secure(struct north_assoc *a)
+{
+	return &dtls_of(a)->sec;
+}
+
+static size_t dtls_message_max(const struct north_assoc *a)
+{
+	(void)a;
+	return MESSAGE_MAX;
+}
+
+const struct north_transport dtls_transport = {
+	.scheme = "coaps",
+	.paced = true,
+	.size = sizeof(struct dtls),
+	.open = dtls_open,
+	.connect = dtls_connect,
+	.send = dtls_send,
+	.ready = dtls_ready,
+	.close = dtls_close,
+	.unanswered = dtls_unanswered,
+	.renew = dtls_renew,
+	.secure = dtls_secure,
+	.message_max = dtls_message_max,
+};
