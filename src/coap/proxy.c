@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* proxy.c - where a request to a forward proxy is to go
  *
- * What is allowed is decided on the parts that come out here, and the request goes by the same parts, so there is no second reading that
- * could see another host.
+ * What is allowed is decided on the parts that come out here, and the request goes by the same parts, so there is no
+ * second reading that could see another host.
  */
 #include "coap/proxy.h"
 
@@ -229,11 +229,13 @@ int coap_uri_parse(struct coap_uri *u, const char *text, size_t len)
 
 static bool is_proxy_option(uint32_t number)
 {
-	return number == COAP_PROXY_URI || number == COAP_PROXY_SCHEME || number == COAP_PROXY_CRI || number == COAP_PROXY_SCHEME_NUMBER;
+	return number == COAP_PROXY_URI || number == COAP_PROXY_SCHEME || number == COAP_PROXY_CRI ||
+		number == COAP_PROXY_SCHEME_NUMBER;
 }
 
 /* Proxy-Scheme names the scheme, Uri-Host and Uri-Port the rest, as text again: one parser reads them all. */
-static int target_of_scheme(struct coap_uri *u, const struct coap_option *scheme, const struct coap_option *host, const struct coap_option *port)
+static int target_of_scheme(struct coap_uri *u, const struct coap_option *scheme, const struct coap_option *host,
+			    const struct coap_option *port)
 {
 	char text[COAP_URI_MAX];
 	uint32_t number = 0;
@@ -243,7 +245,8 @@ static int target_of_scheme(struct coap_uri *u, const struct coap_option *scheme
 		return -EBADMSG;
 	for (size_t i = 0; port->value && i < port->len && i < 4; i++)
 		number = number << 8 | port->value[i];
-	n = snprintf(text, sizeof text, memchr(host->value, ':', host->len) && host->value[0] != '[' ? "%.*s://[%.*s]" : "%.*s://%.*s",
+	n = snprintf(text, sizeof text,
+		     memchr(host->value, ':', host->len) && host->value[0] != '[' ? "%.*s://[%.*s]" : "%.*s://%.*s",
 		     (int)scheme->len, (const char *)scheme->value, (int)host->len, (const char *)host->value);
 	if (n < 0 || (size_t)n + 8 > sizeof text)
 		return -EBADMSG;
@@ -326,7 +329,9 @@ long coap_proxy_rewrite(const struct coap_uri *u, const struct coap_msg *m, uint
 	coap_build(&b, buf, size, m->type, m->code, m->mid, m->token, m->token_len);
 	while (coap_option_next(&it, &o)) {
 		if (is_proxy_option(o.number) || o.number == COAP_URI_HOST || o.number == COAP_URI_PORT ||
-		    (w.whole && (o.number == COAP_URI_PATH || o.number == COAP_URI_QUERY))) /* RFC 7252 5.10.2: Proxy-Uri comes before them */
+		    (w.whole &&
+		     (o.number == COAP_URI_PATH ||
+		      o.number == COAP_URI_QUERY))) /* RFC 7252 5.10.2: Proxy-Uri comes before them */
 			continue;
 		put_until(&b, &w, o.number);
 		coap_build_option(&b, o.number, o.value, o.len);

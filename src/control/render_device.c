@@ -103,6 +103,15 @@ static json_t *servers_of(const struct device_status *st)
 	return list;
 }
 
+static json_t *relay_of(const struct device_status *st)
+{
+	json_t *o = json_object();
+
+	render_set_text(o, "server", st->relay);
+	render_set_uint(o, "port", st->relay_port);
+	return o;
+}
+
 json_t *render_device(const struct device *d)
 {
 	struct device_status st = { 0 };
@@ -126,6 +135,8 @@ json_t *render_device(const struct device *d)
 	render_set_text(o, "reach", device_reach_names[st.reach]);
 	json_object_set_new(o, "link", link_of(d, &st));
 	json_object_set_new(o, "servers", servers_of(&st));
+	if (st.relay)
+		json_object_set_new(o, "relay", relay_of(&st));
 	render_set_uint(queue, "depth", st.queue);
 	if (st.queue)
 		render_set_uint(queue, "oldest_s", st.queue_oldest_s);

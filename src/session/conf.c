@@ -47,11 +47,8 @@ const struct conf_item profile_items[] = {
 	CONF_WORD(P, oscore, "auto", oscore_words,
 		  .help = "OSCORE messages pass unchanged (auto); nothing else passes but key exchange by EDHOC "
 			  "(require); they are refused (off)"),
-	{ .name = "dtls",
-	  .absent = true,
-	  .type = CONF_TYPE_WORD,
-	  .words = dtls_words,
-	  .help = "DTLS records of the device" },
+	CONF_WORD(P, dtls, "relay", dtls_words, .unbuilt = 1u << DTLS_TERMINATE,
+		  .help = "DTLS records of the device: pass unchanged to the first of its servers that is reached by coaps (relay), or are dropped"),
 	CONF_BOOL(
 		P, oscore_reblock, false,
 		.help = "whether the device takes messages protected by OSCORE in blocks (outer block-wise transfer)"),

@@ -7,12 +7,13 @@
 
 enum profile_block { BLOCK_PASS, BLOCK_CLAMP, BLOCK_ASSEMBLE, BLOCK_REFUSE };
 enum profile_queue { QUEUE_GATEWAY, QUEUE_SCEF, QUEUE_OFF };
+enum profile_dtls { DTLS_RELAY, DTLS_TERMINATE, DTLS_OFF };
 enum profile_oscore { OSCORE_AUTO, OSCORE_REQUIRE, OSCORE_OFF };
 struct profile_conf {
 	struct conf_head head;
 	uint64_t mtu, ack_timeout_s, max_retransmit, nstart;
 	double empty_ack_at;
-	int queue, block, oscore;
+	int queue, block, oscore, dtls;
 	uint64_t queue_max, quota_units_per_min;
 	uint64_t awake_window_s;             /* AWAKE_WINDOW_ABSENT: always awake, unless a registration carries Q */
 	uint64_t units_per_window, window_s; /* both 0: unlimited */

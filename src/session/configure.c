@@ -227,6 +227,7 @@ int sessions_configure(struct sessions *s, const struct sessions_conf *conf, str
 	s->profiles = profiles;
 	s->profiles_n = conf->profiles->n + 1;
 	err = take_devices(s, fresh, conf->devices, change) ? -ENOMEM : err;
+	relays_settle(s);
 	servers_sweep(s);
 	paces_sweep(s);
 	free(old);

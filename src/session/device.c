@@ -411,6 +411,7 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 		if (tx->state == COAP_TX_PAUSED)
 			coap_tx_restart(tx, now);
 		device_reached(d);
+		relay_contact(d);
 		break;
 	case LINK_DOWN_ACKED:
 		count(d->all, C_DOWN_OK);
@@ -493,6 +494,7 @@ void device_free(struct device *d, bool gone)
 		assoc_close(a);
 	}
 	copy_forget(d);
+	relay_close(d);
 	block_free(d);
 	fresh_end(d);
 	device_detach(d, gone);

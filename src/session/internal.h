@@ -25,6 +25,7 @@
 #include "mirror/mirror.h"
 #include "session/provision.h"
 #include "session/gate.h"
+#include "session/relay.h"
 #include "session/session.h"
 
 #define ROOM "session"
@@ -261,7 +262,7 @@ static inline struct link *device_link(const struct device *d) /* NULL: it is no
 	return d->at ? ((const struct link_dev_base *)(const void *)d->at)->link : NULL;
 }
 
-enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_BLOCK_CUT, C_BLOCK_HELD, C_THROTTLED, C_PATIENCE, C_BUDGET_DROPPED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_COUNT };
+enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_BLOCK_CUT, C_BLOCK_HELD, C_THROTTLED, C_PATIENCE, C_BUDGET_DROPPED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_RELAY_REPEATED, C_RELAY_DROPPED, C_RELAY_MALFORMED, C_COUNT };
 
 struct sessions {
 	struct sessions_env env;
@@ -269,6 +270,7 @@ struct sessions {
 	struct map names, eps;
 	struct map ups, downs;            /* exchanges by onward token */
 	struct map rel_south, rel_north;
+	struct map relays;                /* by device */
 	struct device **table;            /* in order of configuration, then those stored; NULL: a gap */
 	size_t table_n, table_size, gaps;
 	struct map overruled;             /* stored records that cannot be in effect, by name */

@@ -98,6 +98,8 @@ struct device_status {
 	uint64_t queue_oldest_s;
 	unsigned exchanges;  /* open, both directions */
 	uint64_t units_up, units_down;
+	const char *relay;   /* server that its DTLS records go to; NULL: none have come */
+	uint16_t relay_port;
 	size_t servers_n;
 	struct device_server_status servers[8];
 };

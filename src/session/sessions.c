@@ -42,6 +42,12 @@ static const struct {
 			 "Requests of servers given up before they could be delivered" },
 	[C_BUDGET_DROPPED] = { "queue_dropped_total", "reason=\"budget\"",
 			       "Acknowledgements and answers that waited too long for the budget of a device" },
+	[C_RELAY_REPEATED] = { "relay_dropped_total", "reason=\"repeated\"",
+			       "DTLS units of servers that did not go down to a device" },
+	[C_RELAY_DROPPED] = { "relay_dropped_total", "reason=\"asleep\"",
+			      "DTLS units of servers that did not go down to a device" },
+	[C_RELAY_MALFORMED] = { "relay_dropped_total", "reason=\"malformed\"",
+				"DTLS units of servers that did not go down to a device" },
 };
 
 /* Counted by one walk for all states of a scrape: nothing is kept per change, since a lifetime runs out by itself. */
@@ -165,6 +171,7 @@ void sessions_free(struct sessions *s)
 	map_fini(&s->downs);
 	map_fini(&s->rel_south);
 	map_fini(&s->rel_north);
+	map_fini(&s->relays);
 	free(s->profiles);
 	free(s->links);
 	free(s);

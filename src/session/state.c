@@ -106,6 +106,7 @@ static size_t write_device(struct device *d, uint8_t *buf, size_t size)
 	for (struct assoc *a = d->assocs; a; a = a->next)
 		write_assoc(&w, a);
 	budget_write(&w, d);
+	relay_write(&w, d);
 	return w.failed ? 0 : writer_len(&w);
 }
 
@@ -382,6 +383,8 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 		read_assoc(&r, d, lives, form);
 	if (reader_left(&r))
 		budget_read(&r, d, s->clock_trusted);
+	if (reader_left(&r))
+		relay_read(&r, d);
 	d->heard = d->last_up_wall_ms != 0;
 	if (r.failed)
 		log_ev(LOG_ERROR, ROOM, "state.damaged", LF_STR("dev", name));

@@ -86,6 +86,8 @@ void device_status(const struct device *d, struct device_status *st)
 		.units_down = d->units_down,
 	};
 	reach_status(d, st);
+	st->relay = relay_status(d).server;
+	st->relay_port = relay_status(d).port;
 	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers;
 	     a = a->next)
 		server_status(a, &st->servers[st->servers_n++]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "session/dtls_records.h"
 #include "session/internal.h"
 
 #define BUSY_MAX_AGE_S 60
@@ -293,8 +294,8 @@ static enum link_result handle_unit(struct device *d, const uint8_t *data, size_
 	size_t answer_len;
 	int err;
 
-	if (data[0] >= 0x14 && data[0] <= 0x3f) /* DTLS records: their path comes with the secured transports */
-		return LINK_RES_DROPPED;
+	if (dtls_begins(data, len))
+		return device_within_quota(d) ? relay_up(d, data, len) : LINK_RES_QUOTA;
 	err = coap_parse(&m, data, len);
 	if (!device_within_quota(d))
 		return err ? LINK_RES_QUOTA : on_quota(d, &m);
@@ -370,5 +371,6 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		link_count(l, res);
 	coap_peer_contact(&d->south, clock_now_ms());
 	gate_flush(d);
+	relay_contact(d);
 	device_heard(d);
 }

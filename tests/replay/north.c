@@ -47,7 +47,8 @@ bool north_server_is_up(const struct north_server *s)
 	return !s->down && !s->silent;
 }
 
-int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg)
+static int open_as(struct north_assoc **out, struct north_server *srv, const char *who, const char *kind, uint16_t port,
+		   const struct north_events *events, void *arg)
 {
 	static uint16_t next_port = 20000;
 	struct north_assoc *a;
@@ -61,14 +62,27 @@ int north_assoc_open(struct north_assoc **out, struct north_server *srv, const c
 		return -ENOMEM;
 	a->srv = srv;
 	a->arg = arg;
+	a->events = events;
 	a->max = STREAM_MAX;
 	a->blockwise = true;
 	a->port = srv->stream ? 0 : port ? port : next_port++;
-	snprintf(a->who, sizeof a->who, "%s", who);
+	snprintf(a->who, sizeof a->who, "%s%s", who, kind);
 	a->next = srv->assocs;
 	srv->assocs = a;
 	*out = a;
 	return 0;
+}
+
+int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg)
+{
+	return open_as(out, srv, who, "", port, &session_north_events, arg);
+}
+
+/* Known to a scenario as DEVICE/dtls. */
+int north_relay_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port,
+		     const struct north_events *events, void *arg)
+{
+	return open_as(out, srv, who, "/dtls", port, events, arg);
 }
 
 int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
@@ -225,7 +239,7 @@ static void command_message(const struct words *w)
 	if (s->stream)
 		stream_number(a, exact + 1, len);
 	north_server_heard(s);
-	session_north_events.recv(a->arg, exact + 1, len);
+	a->events->recv(a->arg, exact + 1, len);
 	free(exact);
 }
 
@@ -235,7 +249,7 @@ void tell_all(struct north_server *s, enum north_event ev)
 
 	for (struct north_assoc *a = s->assocs; a; a = next) {
 		next = a->next;
-		session_north_events.event(a->arg, ev);
+		a->events->event(a->arg, ev);
 	}
 }
 

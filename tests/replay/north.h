@@ -27,6 +27,7 @@ struct unacked {
 struct north_assoc {
 	struct north_assoc *next;
 	struct north_server *srv;
+	const struct north_events *events;
 	void *arg;
 	char who[160];
 	uint16_t port;

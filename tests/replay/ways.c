@@ -93,7 +93,7 @@ static void acknowledge(struct north_assoc *a, struct unacked *u)
 	for (unsigned i = 0; i < all.n; i++) {
 		const struct coap_empty ack = coap_empty(COAP_ACK, all.mids[i]);
 
-		session_north_events.recv(a->arg, ack.octets, sizeof ack);
+		a->events->recv(a->arg, ack.octets, sizeof ack);
 	}
 }
 
@@ -102,7 +102,7 @@ static bool end_or_acknowledge(struct north_assoc *a)
 	if (a->ends) {
 		a->ends = false;
 		a->unanswered = 0;
-		session_north_events.event(a->arg, NORTH_DOWN);
+		a->events->event(a->arg, NORTH_DOWN);
 		return true;
 	}
 	if (!a->written.n)
@@ -126,13 +126,13 @@ static void lose(struct north_assoc *a)
 	a->lost = true;
 	a->wanted = false;
 	a->written.n = a->unsure.n = 0;
-	session_north_events.event(a->arg, NORTH_DOWN);
+	a->events->event(a->arg, NORTH_DOWN);
 }
 
 static void make(struct north_assoc *a)
 {
 	a->lost = false;
-	session_north_events.event(a->arg, NORTH_UP);
+	a->events->event(a->arg, NORTH_UP);
 }
 
 /* north-csm SERVER DEVICE max=N blockwise=yes|no */

@@ -52,10 +52,44 @@ static void a_uri_has_one_form(void **state)
 static void what_is_no_uri_of_coap_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "coap", "coap:", "coap:/h", "coap:h", "//h", "coap://", "coap:///x", "coap://user@h", "coap://u:p@h/x", "coap://h#f",
-		"coap://h:0", "coap://h:65536", "coap://h:99999999999999999999", "coap://h:x", "coap://[fe80::1%25eth0]", "coap://[::1", "coap://[::1]x",
-		"coap://[1.2.3.4]", "coap://%", "coap://%A", "coap://%zz", "coap://%00", "coap://a%00b", "coap://h/%00", "coap://h/%", "coap://h/a b",
-		"coap://h/.", "coap://h/a/../b", "coap://h/%2e%2e", "coap://a%2fb", "coap://a b", "coap://h/\x80", "coap://.", "coap://a..b", "coap://a..", "1oap://h", "co ap://h",
+		"",
+		"coap",
+		"coap:",
+		"coap:/h",
+		"coap:h",
+		"//h",
+		"coap://",
+		"coap:///x",
+		"coap://user@h",
+		"coap://u:p@h/x",
+		"coap://h#f",
+		"coap://h:0",
+		"coap://h:65536",
+		"coap://h:99999999999999999999",
+		"coap://h:x",
+		"coap://[fe80::1%25eth0]",
+		"coap://[::1",
+		"coap://[::1]x",
+		"coap://[1.2.3.4]",
+		"coap://%",
+		"coap://%A",
+		"coap://%zz",
+		"coap://%00",
+		"coap://a%00b",
+		"coap://h/%00",
+		"coap://h/%",
+		"coap://h/a b",
+		"coap://h/.",
+		"coap://h/a/../b",
+		"coap://h/%2e%2e",
+		"coap://a%2fb",
+		"coap://a b",
+		"coap://h/\x80",
+		"coap://.",
+		"coap://a..b",
+		"coap://a..",
+		"1oap://h",
+		"co ap://h",
 	};
 	char longest[COAP_URI_MAX + 2];
 	struct coap_uri u;
@@ -73,7 +107,8 @@ static void what_is_no_uri_of_coap_is_refused(void **state)
 /* S21 */
 static void another_scheme_is_told_apart(void **state)
 {
-	static const char *const foreign[] = { "http://h", "https://h/x", "coap+ws://h", "file:///etc/passwd", "coap-but-much-longer-than-any://h" };
+	static const char *const foreign[] = { "http://h", "https://h/x", "coap+ws://h", "file:///etc/passwd",
+					       "coap-but-much-longer-than-any://h" };
 	struct coap_uri u;
 
 	(void)state;
