@@ -30,6 +30,11 @@ static bool take(struct jread *j, char c)
 	return true;
 }
 
+static bool next_is(const struct jread *j, const char *either)
+{
+	return j->p < j->end && *j->p && strchr(either, *j->p);
+}
+
 /* The next character that is no space; NUL at the end. */
 static char peek(struct jread *j)
 {
@@ -160,14 +165,13 @@ static bool resolve(struct jread *j, const char *quote, struct lwm2m_text *out)
 	return true;
 }
 
-bool jread_string(struct jread *j, struct lwm2m_text *out)
+/* Behind the opening quote. */
+static bool rest_of_string(struct jread *j, struct lwm2m_text *out)
 {
 	const char *quote = NULL;
 	bool escapes;
 
-	if (j->g->err || !take(j, '"') || !find_quote(j, &quote, &escapes))
-		return false;
-	if (!gather_utf8(j->g, j->p, (size_t)(quote - j->p)))
+	if (!find_quote(j, &quote, &escapes) || !gather_utf8(j->g, j->p, (size_t)(quote - j->p)))
 		return false;
 	if (!escapes)
 		*out = (struct lwm2m_text){ j->p, (size_t)(quote - j->p) };
@@ -177,9 +181,19 @@ bool jread_string(struct jread *j, struct lwm2m_text *out)
 	return true;
 }
 
+bool jread_string(struct jread *j, struct lwm2m_text *out)
+{
+	if (j->g->err)
+		return false;
+	skip_space(j);
+	if (next_is(j, "[{-0123456789tfn"))
+		return gather_fault(j->g, FAULT_TYPE); /* another value */
+	return take(j, '"') && rest_of_string(j, out);
+}
+
 bool jread_key(struct jread *j, struct lwm2m_text *key)
 {
-	return jread_string(j, key) && take(j, ':');
+	return !j->g->err && take(j, '"') && rest_of_string(j, key) && take(j, ':');
 }
 
 bool jread_meet(struct jread *j, struct jread_names *names, const struct lwm2m_text *name)
@@ -202,11 +216,6 @@ static bool digits(struct jread *j)
 	while (j->p < j->end && *j->p >= '0' && *j->p <= '9')
 		j->p++;
 	return j->p > from || bad(j);
-}
-
-static bool next_is(const struct jread *j, const char *either)
-{
-	return j->p < j->end && *j->p && strchr(either, *j->p);
 }
 
 /* Its form is held against JSON here; what it is worth is the same as in text. */
@@ -253,8 +262,8 @@ static bool take_word(struct jread *j, const char *word)
 	return true;
 }
 
-/* Words begin with letters of their own; one that the end of the payload cuts is truncated. */
-static bool no_word(struct jread *j)
+/* A word that the end of the payload cuts is truncated; anything else is the fault that is named. */
+static bool no_word(struct jread *j, const char *fault)
 {
 	static const char *const words[] = { "true", "false", "null" };
 	const size_t left = (size_t)(j->end - j->p);
@@ -262,7 +271,7 @@ static bool no_word(struct jread *j)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (left < strlen(words[i]) && !memcmp(j->p, words[i], left))
 			return gather_fault(j->g, FAULT_TRUNCATED);
-	return gather_fault(j->g, next_is(j, "\"[{-0123456789tfn") ? FAULT_TYPE : FAULT_FORMAT);
+	return gather_fault(j->g, fault);
 }
 
 bool jread_boolean(struct jread *j, bool *out)
@@ -270,7 +279,7 @@ bool jread_boolean(struct jread *j, bool *out)
 	if (j->g->err)
 		return false;
 	*out = take_word(j, "true");
-	return *out || take_word(j, "false") || no_word(j);
+	return *out || take_word(j, "false") || no_word(j, next_is(j, "\"[{-0123456789n") ? FAULT_TYPE : FAULT_FORMAT);
 }
 
 bool jread_null(struct jread *j)
@@ -324,7 +333,6 @@ bool jread_skip(struct jread *j)
 {
 	struct lwm2m_text text;
 	struct lwm2m_value v;
-	bool is;
 
 	switch (peek(j)) {
 	case '{':
@@ -336,7 +344,8 @@ bool jread_skip(struct jread *j)
 	case '0' ... '9':
 		return jread_number(j, &v);
 	default:
-		return jread_null(j) || jread_boolean(j, &is);
+		return take_word(j, "null") || take_word(j, "true") || take_word(j, "false") ||
+			no_word(j, FAULT_FORMAT);
 	}
 }
 

@@ -100,7 +100,8 @@ static void finish(struct draft *d)
 
 	if (!d->target.composite && lwm2m_path_is_secret(&d->target.path, d->m->registry))
 		return;
-	set_path(d);
+	if (!d->r.path)
+		set_path(d);
 	if (decode(d, &reason))
 		fail(d, reason);
 	else if (d->r.op)
@@ -315,6 +316,7 @@ static void written(struct mirror *m, const struct mirror_who *who, const struct
 	d.target = *t;
 	if (!collect(&d, &k, &b))
 		return;
+	set_path(&d); /* of the request, whatever comes of it */
 	if (ask->msg->code == COAP_POST && t->path.depth == 1)
 		place_created(&d, answer->msg);
 	finish(&d);

@@ -53,7 +53,10 @@ static void check_time(const struct output *o, const char *at)
 /* A message id stands in words of its own where no message follows. */
 static bool same_word(const char *have, const char *want)
 {
-	const char *mid = word_value(have, "mid"), *wanted = word_value(want, "mid");
+	const char *mid = word_value(have, "mid"), *wanted = word_value(want, "mid"), *any = strstr(want, "=*");
+
+	if (any && !any[2])
+		return strncmp(have, want, (size_t)(any - want) + 1) == 0;
 
 	if (!mid || !wanted)
 		return strcmp(have, want) == 0;
@@ -316,7 +319,7 @@ static void command_alarm(const struct words *w)
 static void command_register(const struct words *w)
 {
 	static struct words line;
-	char text[6][512], form[2][48];
+	char text[7][512], form[2][48];
 	const char *dev = w->n > 2 ? w->v[1] : "", *srv = w->n > 2 ? w->v[2] : "", *more = w->n > 3 ? w->v[3] : "";
 	bool stream = fake_server_is_stream(srv);
 	static unsigned nth;
@@ -331,9 +334,11 @@ static void command_register(const struct words *w)
 		 nth, dev, more);
 	snprintf(text[3], sizeof text[3], "north %s %s %s token=$reg-token%u location=/rd/%s", srv, dev, form[1], nth,
 		 dev);
-	snprintf(text[4], sizeof text[4], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
+	snprintf(text[4], sizeof text[4],
+		 world.mirror ? "> mirror %s %s register /rd application/link-format true bytes=*" : "#", dev, srv);
+	snprintf(text[5], sizeof text[5], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
 		 nth, dev);
-	snprintf(text[5], sizeof text[5], "> nothing");
+	snprintf(text[6], sizeof text[6], "> nothing");
 	for (unsigned i = 0; i < sizeof text / sizeof text[0]; i++) {
 		words_split(&line, text[i]);
 		if (line.n)
@@ -408,6 +413,7 @@ static const struct {
 	{ "timers", command_timers, true },
 	{ "alarms", command_alarm, true },
 	{ "alarm", command_alarm_type, true },
+	{ "mirror", mirror_command, true },
 };
 
 void command_run(const struct words *w)

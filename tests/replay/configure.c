@@ -403,6 +403,8 @@ static void open_sessions(void)
 	};
 	struct words air;
 
+	mirror_run();
+	env.mirror = world.mirror;
 	if (sessions_new(&world.sessions, &env))
 		abort();
 	for (const struct record *r = records; r; r = r->next)

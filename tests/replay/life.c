@@ -54,6 +54,7 @@ static void end_life(bool crash)
 		sessions_save(world.sessions);
 	}
 	conf_close();
+	mirror_ended();
 	if (!crash) {
 		fake_link_crash();
 		fake_store_write(world.store, true, true);

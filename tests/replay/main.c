@@ -118,7 +118,7 @@ static void run_lines(FILE *f)
 	while (fgets(line, sizeof line, f)) {
 		world.line++;
 		words_split(&w, line);
-		if (w.n && !conf_line(&w) && !life_line(&w))
+		if (w.n && !conf_line(&w) && !life_line(&w) && !mirror_line(&w))
 			command_run(&w);
 	}
 	if (!world.sessions)
@@ -126,6 +126,8 @@ static void run_lines(FILE *f)
 	outputs_must_be_taken();
 	fake_link_end_check();
 	conf_end();
+	mirror_ended();
+	mirror_end();
 	if (world.out_n)
 		outputs_must_be_taken();
 }

@@ -323,6 +323,11 @@ void message_expect(const uint8_t *data, size_t len, const struct words *w, unsi
 	read_message(&m, w, first);
 	if (coap_parse(&seen, data, len))
 		fail("what was sent is no message");
+	if (words_find(w, first, "payload") && strcmp(words_find(w, first, "payload"), "*") == 0) {
+		if (seen.payload_len)
+			memcpy(m.payload, seen.payload, seen.payload_len);
+		m.payload_len = seen.payload_len;
+	}
 	n = encode_as(&m, &seen, buf, sizeof buf);
 	if (n == len && memcmp(buf, data, len) == 0)
 		return;

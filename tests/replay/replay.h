@@ -55,6 +55,8 @@ struct world {
 	struct alarms *alarms;
 	struct run_conf *conf; /* the configuration in force; NULL before the first command */
 	struct store *store; /* owned; NULL: nothing survives */
+	struct mirror *mirror; /* owned; NULL: nobody listens */
+	bool mirrored;         /* there is one in each life */
 	bool crashed, untrusted; /* crashed: ended one way or the other, until restart */
 	struct fake_link *links;
 	struct north_server *servers;
@@ -137,6 +139,13 @@ void north_command(const struct words *w, const char *verb);
 /* ---- life.c: the store, and the end of processes ---- */
 bool life_line(const struct words *w); /* store */
 void life_command(const struct words *w, const char *verb); /* disk, crash, stop, restart, keys, entries */
+
+/* ---- mirror.c ---- */
+bool mirror_line(const struct words *w);    /* mirror [objects=3,3303] */
+void mirror_command(const struct words *w); /* mirror on|off */
+void mirror_run(void);                      /* a process begins .. */
+void mirror_ended(void);                    /* .. and is gone */
+void mirror_end(void);
 
 /* ---- command.c ---- */
 void command_run(const struct words *w);

@@ -48,7 +48,7 @@ static void test_fault(void *arg, const char *file, unsigned line, const char *t
 	fprintf(stderr, "%s:%u: %s\n", file, line, text);
 }
 
-static struct lwm2m_registry *test_registry(void)
+__attribute__((unused)) static struct lwm2m_registry *test_registry(void)
 {
 	struct lwm2m_registry *r;
 
@@ -76,10 +76,10 @@ __attribute__((format(printf, 2, 3))) static void say(struct reported *r, const 
 	r->len += (size_t)n;
 }
 
-static void say_text(struct reported *r, const char *p, size_t len)
+__attribute__((unused)) static void say_text(struct reported *r, const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		say(r, p[i] >= ' ' && p[i] != '"' ? "%c" : "\\x%02x", (unsigned char)p[i]);
+		say(r, (unsigned char)p[i] >= ' ' && p[i] != '"' ? "%c" : "\\x%02x", (unsigned char)p[i]);
 }
 
 /* The shortest decimal that gives the same number. */
@@ -87,7 +87,7 @@ static void say_real(struct reported *r, double d)
 {
 	char text[40];
 
-	for (int digits = 1; digits <= 17; digits++) {
+	for (int digits = 6; digits <= 17; digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, d);
 		if (strtod(text, NULL) == d)
 			break;
@@ -135,7 +135,7 @@ static void say_value(struct reported *r, const struct lwm2m_value *v)
 	}
 }
 
-static void on_values(void *arg, const struct lwm2m_value *v, size_t n)
+__attribute__((unused)) static void on_values(void *arg, const struct lwm2m_value *v, size_t n)
 {
 	struct reported *r = arg;
 	char path[LWM2M_PATH_TEXT];
@@ -164,7 +164,7 @@ static void on_values(void *arg, const struct lwm2m_value *v, size_t n)
 }
 
 /* The text is the caller's until its next call. */
-static const char *reported(const struct lwm2m_decode_in *in)
+__attribute__((unused)) static const char *reported(const struct lwm2m_decode_in *in)
 {
 	static struct reported r;
 	const char *reason = "none";
