@@ -88,6 +88,8 @@ static json_t *server_of(const struct device_server_status *s)
 		render_set_text(o, "binding", s->binding);
 		json_object_set_new(o, "queue_mode", json_boolean(s->queue_mode));
 	}
+	if (s->switch_expected)
+		json_object_set_new(o, "switch_expected", json_true());
 	if (s->port)
 		render_set_uint(o, "port", s->port);
 	render_set_uint(o, "observations", s->observations);

@@ -173,6 +173,9 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	x->rel = p.rel;
 	x->observe = p.observe;
 	x->cancel = p.cancel;
+	x->switches = switch_asked(m, v);
+	if (x->switches)
+		switch_expect(a);
 	if (p.observe)
 		p.rel->target = copy_target(a, m);
 	if (v->oscore)

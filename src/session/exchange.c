@@ -412,6 +412,8 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	       LF_CODE("code", code), LF_STR("reason", why));
 	if (x->rel && !x->cancel && !x->rel->live)
 		relation_end(x->rel);
+	if (x->switches && !x->tx.first_ms && !x->leaving)
+		switch_forget(x->assoc, "not delivered");
 	x->fail = code;
 	copy_settle(x->dev->all, &x->copy, false);
 	exchange_count(x, code == COAP_TOO_LARGE ? LINK_RES_TOO_BIG : LINK_RES_FAILED);
@@ -616,6 +618,8 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		return false;
 	}
 	settle_relation(x, m, &v);
+	if (x->switches && coap_class(m->code) != 2)
+		switch_forget(x->assoc, "refused");
 	if (x->dir == UP) {
 		copy_settle(x->dev->all, &x->copy, coap_class(m->code) == 2);
 		register_answered(x, m);

@@ -19,9 +19,12 @@ static void arm(struct sessions *s, uint64_t wall_ms)
 	timer_set(s->env.timers, &s->expiry, clock_now_ms() + (in > SWEEP_GAP_MS ? in : SWEEP_GAP_MS), on_time);
 }
 
+/* One that was told to register elsewhere has done so: that is no event. */
 static void tell(const struct assoc *a)
 {
 	a->reg->told = true;
+	if (a->switching)
+		return;
 	log_ev(LOG_INFO, ROOM, "expired", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", a->reg->lifetime_s));
 }

@@ -132,6 +132,7 @@ struct assoc {
 	rds_ports rds : 9;  /* of the latest request that the device sent here: what goes down for this server has them too */
 	bool is_silent : 1; /* in the list of its server; its peer is away */
 	bool closing : 1;   /* what is still said waits for nothing */
+	bool switching : 1; /* the device is told to register with this server over another bearer */
 	bool denied : 1;    /* its server was refused when it was last tried */
 };
 _Static_assert(sizeof(struct assoc) <= 120, "an idle association is small");
@@ -171,6 +172,7 @@ struct exchange {
 	uint8_t fail;                    /* the code to end with when the timer runs next; 0: gateway time-out */
 	bool ask_con, acked;             /* acked: an empty ACK has left to the asker */
 	bool oscore, observe, cancel, has_no_response;
+	bool switches;                   /* it tells the device to use another bearer */
 	bool prefixed;                   /* the path prefix of its server was taken off */
 	bool over;                       /* the asker has its answer, or nothing more is owed */
 	bool deaf;                       /* the asker has begun anew with the same message id: nothing is sent to it */
@@ -496,6 +498,11 @@ struct route {
 void route_choose(struct route *r, const struct device *d, const struct coap_msg *m, const struct coap_view *v);
 struct server *device_bootstrap(const struct device *d); /* NULL: none */
 bool device_may_use(const struct device *d, const struct server *srv);
+
+/* ---- switch.c: the way to another bearer ---- */
+bool switch_asked(const struct coap_msg *m, const struct coap_view *v); /* by this request of a server */
+void switch_expect(struct assoc *a);
+void switch_forget(struct assoc *a, const char *why); /* it need not be expected */
 
 /* ---- oscore.c: INTERFACE 4, OSCORE identity ---- */
 uint64_t oscore_kids(const struct device *d, const struct coap_view *v); /* entries of its list that a request fits, a bit each */

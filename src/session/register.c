@@ -298,5 +298,7 @@ void register_answered(struct exchange *x, const struct coap_msg *m)
 	default:
 		return;
 	}
+	if (coap_class(m->code) == 2 || m->code == COAP_NOT_FOUND)
+		switch_forget(a, "registered here");
 	expire_watch(a);
 }

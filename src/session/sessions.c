@@ -23,7 +23,7 @@ static const struct {
 			  "Messages from servers that were malformed or answered nothing" },
 	[C_NORTH_DUPLICATE] = { "north_duplicates_total", NULL, "Duplicates from servers" },
 	[C_OBSERVE_RST] = { "observe_reset_total", NULL, "Observations ended by a RST of the server" },
-	[C_IDENTITY] = { "identity_rejected_total", NULL, "Registrations refused for their endpoint name" },
+	[C_IDENTITY] = { "identity_rejected_total", NULL, "Requests refused for an endpoint name or OSCORE kid that is not the device's own" },
 	[C_TOO_BIG] = { "too_big_total", NULL, "Messages that did not fit the link" },
 	[C_DOWN_OK] = { "downlink_delivered_total", NULL, "Units that the network reported as delivered" },
 	[C_RULE_MADE] = { "provisioned_total", "result=\"made\"",

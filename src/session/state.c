@@ -70,14 +70,16 @@ static void write_relation(struct writer *w, const struct relation *r)
 }
 
 /* What else there is of an association. */
-enum assoc_flag { HAS_REGISTRATION = 1, HAS_RDS = 2 };
+enum assoc_flag { HAS_REGISTRATION = 1, HAS_RDS = 2, IS_SWITCHING = 4 };
 
 static void write_assoc(struct writer *w, struct assoc *a)
 {
 	write_text(w, a->srv->conf->head.name);
 	write_u16(w, north_assoc_port(a->north));
 	write_u16(w, coap_peer_reserve(&a->peer));
-	write_u8(w, (uint8_t)((a->reg ? HAS_REGISTRATION : 0) | (a->rds != RDS_NONE ? HAS_RDS : 0)));
+	write_u8(w,
+		 (uint8_t)((a->reg ? HAS_REGISTRATION : 0) | (a->rds != RDS_NONE ? HAS_RDS : 0) |
+			   (a->switching ? IS_SWITCHING : 0)));
 	if (a->reg)
 		write_registration(w, a->reg);
 	if (a->rds != RDS_NONE)
@@ -327,6 +329,7 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsig
 	}
 	a->reg = reg;
 	a->rds = rds & 0x1ffu;
+	a->switching = flags & IS_SWITCHING;
 	expire_watch(a);
 	restore_mid(&a->peer, limit, lives);
 }

@@ -24,6 +24,7 @@ static void server_status(const struct assoc *a, struct device_server_status *st
 		.name = a->srv->conf->head.name,
 		.port = north_assoc_port(a->north),
 		.observations = a->relations_n,
+		.switch_expected = a->switching,
 		.queued = (unsigned)coap_peer_queued(&a->peer),
 	};
 	if (!a->reg)
