@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bed import split_addr, udp_config, wait_until
-from coapmsg import LOCATION_PATH, Msg
+from coapmsg import LOCATION_PATH, OSCORE, Msg
 from t8scene import t8  # noqa: F401  (a fixture)
 
 HEADER = "name,link,address,ep,servers\n"
@@ -133,6 +133,39 @@ BAD = [
     (12, "m11,sgi,10.7.0.11,\x01,", "not printable"),
     (13, "m12,sgi,10.7.0.12,filed,", "that of \"filed\""),
 ]
+
+
+def test_oscore_identities_are_imported_shown_and_exported(gw, udp_peer):
+    """An entry is SERVER/KID[/KID_CONTEXT], in JSON lines an object too; a kid that is in no entry is refused after a kill as before."""
+    dev = udp_peer(to=gw.listen)
+    rows = ["o1,sgi,%s,main/0a0b;b//37cb" % dev.addr[0], "o2,sgi,10.7.0.2,"]
+    done = gw.run_ctl("device", "import", write(gw, "in.csv", "\n".join(["name,link,address,oscore"] + rows)))
+    assert done.returncode == 0, done
+    objects = [{"server": "main", "kid": "0C"}, {"kid": "0d", "kid_context": ""}]
+    lines = json.dumps({"name": "o3", "link": "sgi", "address": "10.7.0.3", "oscore": objects})
+    assert gw.run_ctl("device", "import", write(gw, "in.jsonl", lines)).returncode == 0
+    want = {"o1": "main/0a0b;b//37cb", "o2": "", "o3": "main/0C;/0d/"}
+    for mid in (1, 3):
+        out = list(csv.DictReader(io.StringIO(gw.run_ctl("device", "export").stdout)))
+        assert {r["name"]: r["oscore"] for r in out} == want
+        dev.send(Msg(0, "0.02", mid, b"a", [(OSCORE, bytes.fromhex("09010a0b"))], b"x"))
+        asked = gw.server.recv()
+        gw.server.reply(asked, "2.04", options=[(OSCORE, b"")])
+        assert dev.recv().code == "2.04"
+        dev.send(Msg(0, "0.02", mid + 1, b"b", [(OSCORE, bytes.fromhex("09020a"))], b"x"))
+        assert dev.recv().code == "4.03"
+        gw.kill9()
+        gw.start().ready()
+        dev = udp_peer(host=dev.addr[0], to=gw.listen)
+    again = gw.run_ctl("device", "export", "--jsonl").stdout
+    assert gw.run_ctl("device", "import", write(gw, "again.jsonl", again)).returncode == 0
+    assert gw.run_ctl("device", "export", "--jsonl").stdout == again
+    for entry, fault in (("main", "an entry has no kid"), ("main/0a/0b/0c", "too many parts"), ("c/0a", 'no server is named "c"'),
+                         ("main/0", "is not 0 to 64 octets in hexadecimal"), ("main/0a;b/0A", "stands in the list twice")):
+        done = gw.run_ctl("device", "add", "name=o4", "link=sgi", "address=10.7.0.4", "oscore=" + entry)
+        assert done.returncode == 1 and fault in done.stderr, done
+    bad = json.dumps({"name": "o4", "link": "sgi", "address": "10.7.0.4", "oscore": [{"kid": "0a", "key": "1"}]})
+    assert gw.run_ctl("device", "import", write(gw, "bad.jsonl", bad)).returncode == 1
 
 
 def test_every_bad_line_is_named_and_nothing_is_imported(gw):
