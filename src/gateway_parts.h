@@ -16,8 +16,8 @@
 
 struct opened { /* what is open under one configuration */
 	struct link **links;
-	struct north_server **servers;
-	size_t links_n, servers_n;
+	struct north_server **servers; /* those configured, then the targets of proxy_allow */
+	size_t links_n, servers_n, proxies_n;
 };
 
 struct gateway {

@@ -12,8 +12,12 @@
 
 int opened_init(struct opened *s, const struct root_conf *r)
 {
+	size_t servers = r->servers.n;
+
+	for (size_t i = 0; i < r->profiles.n; i++)
+		servers += ((const struct profile_conf *)r->profiles.v[i])->proxy_allow.n;
 	s->links = calloc(r->links.n + 1, sizeof *s->links);
-	s->servers = calloc(r->servers.n + 1, sizeof *s->servers);
+	s->servers = calloc(servers + 1, sizeof *s->servers);
 	return s->links && s->servers ? 0 : -ENOMEM;
 }
 
@@ -27,10 +31,19 @@ static bool has_link(const struct opened *s, const struct link *l)
 
 static bool has_server(const struct opened *s, const struct north_server *srv)
 {
-	for (size_t i = 0; i < s->servers_n; i++)
+	for (size_t i = 0; i < s->servers_n + s->proxies_n; i++)
 		if (s->servers[i] == srv)
 			return true;
 	return false;
+}
+
+static void close_server(struct north_server *srv)
+{
+	const struct server_conf *c = north_server_conf(srv);
+
+	north_server_close(srv);
+	if (c->role == SERVER_PROXY)
+		free((void *)(uintptr_t)c);
 }
 
 void opened_close(struct opened *s, const struct opened *keep, bool stop)
@@ -38,9 +51,9 @@ void opened_close(struct opened *s, const struct opened *keep, bool stop)
 	for (size_t i = s->links_n; i-- > 0;)
 		if (!keep || !has_link(keep, s->links[i]))
 			s->links[i]->ops->close(s->links[i], stop);
-	for (size_t i = s->servers_n; i-- > 0;)
+	for (size_t i = s->servers_n + s->proxies_n; i-- > 0;)
 		if (!keep || !has_server(keep, s->servers[i]))
-			north_server_close(s->servers[i]);
+			close_server(s->servers[i]);
 	free(s->links);
 	free(s->servers);
 	*s = (struct opened){ 0 };
@@ -52,6 +65,51 @@ struct link *opened_link(const struct opened *s, const char *name)
 		if (strcmp(s->links[i]->conf->head.name, name) == 0)
 			return s->links[i];
 	return NULL;
+}
+
+static struct north_server *find_proxy(const struct opened *s, const char *target)
+{
+	for (size_t i = s->servers_n; i < s->servers_n + s->proxies_n; i++)
+		if (strcmp(north_server_conf(s->servers[i])->uri, target) == 0)
+			return s->servers[i];
+	return NULL;
+}
+
+static int add_proxy(struct gateway *g, struct opened *to, const struct opened *old, const char *target)
+{
+	struct north_server *srv = find_proxy(to, target);
+	struct server_conf *c = NULL;
+	int err = 0;
+
+	if (srv) /* of another profile */
+		return 0;
+	srv = find_proxy(old, target);
+	if (!srv)
+		err = north_proxy_conf(&c, target);
+	if (c)
+		err = north_server_open(&srv, g->north, c);
+	if (err) {
+		log_ev(LOG_ERROR, ROOM, "proxy.failed", LF_STR("target", target), LF_STR("reason", strerror(-err)));
+		free(c);
+		return err;
+	}
+	to->servers[to->servers_n + to->proxies_n++] = srv;
+	return 0;
+}
+
+static int add_proxies(struct gateway *g, struct opened *to, const struct opened *old, const struct root_conf *r)
+{
+	for (size_t i = 0; i < r->profiles.n; i++) {
+		const struct conf_texts *allow = &((const struct profile_conf *)r->profiles.v[i])->proxy_allow;
+
+		for (size_t k = 0; k < allow->n; k++) {
+			int err = add_proxy(g, to, old, allow->v[k]);
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
 }
 
 static struct north_server *find_server(const struct opened *s, const struct server_conf *c)
@@ -79,7 +137,7 @@ int opened_servers(struct gateway *g, struct opened *to, const struct opened *ol
 		}
 		to->servers[to->servers_n++] = srv;
 	}
-	return 0;
+	return add_proxies(g, to, old, r);
 }
 
 int opened_add_link(struct gateway *g, struct opened *to, const struct link_conf *c)
@@ -100,7 +158,7 @@ int opened_configure(struct gateway *g, const struct opened *s, struct conf *con
 	const struct sessions_conf c = { .links = s->links,
 					 .links_n = s->links_n,
 					 .servers = s->servers,
-					 .servers_n = s->servers_n,
+					 .servers_n = s->servers_n + s->proxies_n,
 					 .profiles = &r->profiles,
 					 .devices = &r->devices,
 					 .link_confs = &r->links,

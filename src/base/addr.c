@@ -247,3 +247,21 @@ bool addr_net_has(const struct addr_net *n, const struct addr *a)
 		return false;
 	return !rest || !((bytes[whole] ^ n->bytes[whole]) >> (8 - rest));
 }
+
+bool addr_is_reserved(const struct addr *a)
+{
+	static const char *const nets[] = {
+		"0.0.0.0/8",     "10.0.0.0/8",      "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
+		"172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
+		"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",    "240.0.0.0/4",
+		"::/96",         "64:ff9b::/96",    "64:ff9b:1::/48", "100::/64",       "2001::/23",
+		"2001:db8::/32", "2002::/16",       "fc00::/7",       "fe80::/10",      "fec0::/10",
+		"ff00::/8",
+	};
+	struct addr_net net;
+
+	for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
+		if (addr_net_parse(&net, nets[i]) || addr_net_has(&net, a))
+			return true;
+	return !a->len;
+}

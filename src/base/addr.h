@@ -30,6 +30,9 @@ void addr_format(const struct addr *a, char *buf, size_t size);             /* n
 uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port);
 bool addr_is_loopback(const struct addr *a);
+/* No address of a host somewhere in the network: loopback, private, link-local, multicast, unspecified, set aside for documents or tests, or
+ * one that holds another inside (mapped, translated, 6to4, Teredo). What somebody else names must not lead there. */
+bool addr_is_reserved(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b, bool with_port);
 
 /* "10.0.0.0/8", "2001:db8::/32", a bare address means the whole of it. */

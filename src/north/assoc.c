@@ -101,7 +101,7 @@ void north_assoc_close(struct north_assoc *a)
 
 int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 {
-	return assoc_transport(a)->send(a, data, len);
+	return a->srv->forbidden ? -EACCES : assoc_transport(a)->send(a, data, len);
 }
 
 void north_assoc_unanswered(struct north_assoc *a)

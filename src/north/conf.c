@@ -88,6 +88,30 @@ const struct conf_item server_items[] = {
 	CONF_END
 };
 
+static void drop_fault(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+int north_proxy_conf(struct server_conf **out, const char *target)
+{
+	const struct conf_pair pairs[] = { { "name", "proxy", true }, { "uri", target, true } };
+	struct server_uri uri;
+	void *conf;
+	int err = server_uri_parse(&uri, target) ? -EINVAL : 0;
+
+	if (!err)
+		err = conf_record_new(&conf, server_items, sizeof(struct server_conf), NULL, pairs, 2, drop_fault,
+				      NULL);
+	if (err)
+		return err;
+	*out = conf;
+	(*out)->head.name = (*out)->uri; /* no configured server has a name with "/" in it */
+	(*out)->role = SERVER_PROXY;
+	return 0;
+}
+
 /* ---- the URI ---- */
 
 struct scheme {

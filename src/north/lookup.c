@@ -82,9 +82,27 @@ static bool choose_address(struct addr *out, const struct north_server *s, const
 	return false;
 }
 
+/* One address of a name that somebody else chose is enough: which one is tried is not ours to foresee. */
+static bool leads_inside(const struct north_server *s, const struct evutil_addrinfo *list)
+{
+	struct addr a;
+
+	for (; s->conf->role == SERVER_PROXY && list; list = list->ai_next) {
+		addr_from(&a, list->ai_addr, (socklen_t)list->ai_addrlen);
+		if (addr_is_reserved(&a))
+			return true;
+	}
+	return false;
+}
+
 static void lookup_done(struct north_server *s, const struct evutil_addrinfo *list)
 {
 	struct addr a;
+
+	if (leads_inside(s, list)) {
+		server_forbid(s);
+		return;
+	}
 
 	if (!list || !choose_address(&a, s, list)) {
 		lookup_failed(s, "none of its addresses can be used from here");

@@ -28,7 +28,11 @@ struct north_conf {
 };
 extern const struct conf_item north_items[];
 
-enum server_role { SERVER_MANAGEMENT, SERVER_BOOTSTRAP };
+enum server_role {
+	SERVER_MANAGEMENT,
+	SERVER_BOOTSTRAP,
+	SERVER_PROXY, /* where devices may ask to be proxied to; stands in no list of servers, see north_proxy_conf() */
+};
 enum server_queue_flag { SERVER_Q_KEEP, SERVER_Q_ADD, SERVER_Q_REMOVE };
 enum server_sms { SERVER_SMS_KEEP, SERVER_SMS_REMOVE };
 enum server_security { SERVER_NONE, SERVER_PSK, SERVER_X509, SERVER_RPK };
@@ -62,6 +66,9 @@ enum server_security server_security(const struct server_conf *conf); /* of a ch
 int north_check_psk(const char *psk_key, char *why, size_t size);
 int north_check_pair(const char *cert_file, const char *key_file, char *why, size_t size);
 enum { NORTH_PSK_IDENTITY_MAX = 128, NORTH_PSK_MAX = 64 }; /* octets */
+/* What north_server_open() takes for a target of proxy_allow: name and uri are target, the rest is as it is by default. The caller's, who
+ * frees it with free(). -EINVAL it is no such URI; -ENOMEM */
+int north_proxy_conf(struct server_conf **out, const char *target);
 /* conf_fault()s for `north` and `servers`. */
 void north_check(struct conf_load *load, const struct north_conf *north, const struct conf_list *servers);
 
@@ -117,6 +124,8 @@ const struct server_conf *north_server_conf(const struct north_server *s);
 void north_server_silent(struct north_server *s);
 void north_server_heard(struct north_server *s); /* by the transports */
 bool north_server_is_up(const struct north_server *s);
+/* The name of a SERVER_PROXY leads to an address that addr_is_reserved(): nothing is sent there, and associations are denied. */
+bool north_server_is_forbidden(const struct north_server *s);
 struct north_server_status {
 	char address[ADDR_TEXT_MAX]; /* resolved, "" while unknown */
 	bool up;

@@ -124,6 +124,7 @@ struct north_server {
 	enum north_kind kind;
 	north_local_fn *local;          /* of a server that is the gateway itself */
 	struct addr addr;               /* len 0: not known */
+	bool forbidden;                 /* a proxy target whose name leads to a reserved address */
 	bool numeric, silent, lookup_alarm;
 	uint64_t heard_ms;              /* clock_now_ms(); 0: never */
 	uint32_t backoff_ms;            /* of lookups; 0: none failed yet */
@@ -201,6 +202,7 @@ const char *server_label(const struct north_server *s, char *buf, size_t size); 
 void server_lookup_start(struct north_server *s); /* one that runs is left to it */
 void server_lookup_cancel(struct north_server *s);
 /* server.c */
+void server_forbid(struct north_server *s); /* its name leads where nothing may be sent */
 void server_address_known(struct north_server *s, const struct addr *addr); /* a first or another one */
 /* A handshake or connection got no answer at all: with nothing else up there, the server counts as silent. */
 void server_no_answer(struct north_server *s);

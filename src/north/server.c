@@ -185,6 +185,12 @@ static bool numeric_address(struct addr *out, const struct server_uri *uri)
 	return !addr_parse(out, text, true);
 }
 
+/* A name, though it needs no lookup. */
+static bool is_localhost(const struct server_uri *uri)
+{
+	return !strchr(uri->host, ':') && strspn(uri->host, "0123456789.") != strlen(uri->host);
+}
+
 int north_server_open(struct north_server **out, struct north *n, const struct server_conf *conf)
 {
 	struct north_server *s = calloc(1, sizeof *s);
@@ -211,6 +217,8 @@ int north_server_open(struct north_server **out, struct north *n, const struct s
 		return err;
 	}
 	s->numeric = numeric_address(&a, &s->uri);
+	if (s->numeric && conf->role == SERVER_PROXY && is_localhost(&s->uri))
+		server_forbid(s);
 	if (s->numeric)
 		server_address_known(s, &a);
 	else
@@ -280,6 +288,30 @@ void north_server_heard(struct north_server *s)
 	alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	log_ev(LOG_NOTICE, "north", "server.back", LF_STR("server", s->name));
 	s->north->env.events->back(s->north->env.arg, s);
+}
+
+/* Until the configuration names it again: a name that leads inside once is not asked for again and again. */
+void server_forbid(struct north_server *s)
+{
+	struct assoc_list waiting;
+
+	s->forbidden = true;
+	log_ev(LOG_WARNING, "north", "proxy.forbidden", LF_STR("target", s->name),
+	       LF_STR("reason", "its name leads to a reserved address"));
+	assoc_list_init(&waiting);
+	assoc_list_move_all(&waiting, &s->waiting);
+	while (!assoc_list_empty(&waiting)) {
+		struct north_assoc *a = (struct north_assoc *)waiting.next;
+
+		assoc_list_remove(&a->node);
+		assoc_list_add(&s->waiting, &a->node);
+		a->events->event(a->arg, NORTH_DENIED);
+	}
+}
+
+bool north_server_is_forbidden(const struct north_server *s)
+{
+	return s->forbidden;
 }
 
 bool north_server_is_up(const struct north_server *s)

@@ -156,9 +156,9 @@ static void refused_note(struct assoc *a, struct note *n, int err)
 	note_free(n);
 }
 
-static uint8_t code_of(int err)
+static uint8_t code_of(const struct assoc *a, int err)
 {
-	return err == -EMSGSIZE ? COAP_TOO_LARGE : COAP_BAD_GATEWAY;
+	return err == -EMSGSIZE ? COAP_TOO_LARGE : err == -EACCES ? assoc_denied_code(a) : COAP_BAD_GATEWAY;
 }
 
 static void north_failed(struct coap_peer *p, struct coap_tx *tx, int err)
@@ -175,7 +175,7 @@ static void north_failed(struct coap_peer *p, struct coap_tx *tx, int err)
 	else if (silent)
 		silent_exchange(a, container_of(tx, struct exchange, tx), err);
 	else
-		exchange_fail_soon(container_of(tx, struct exchange, tx), code_of(err));
+		exchange_fail_soon(container_of(tx, struct exchange, tx), code_of(a, err));
 	if (err == -ETIMEDOUT)
 		north_assoc_unanswered(a->north);
 }

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/map.h"
+#include "coap/proxy.h"
 #include "link/link.h"
 #include "north/north.h"
 #include "session/window.h"
@@ -48,11 +49,16 @@ const struct conf_item profile_items[] = {
 		  .help = "OSCORE messages pass unchanged (auto); nothing else passes but key exchange by EDHOC "
 			  "(require); they are refused (off)"),
 	CONF_WORD(P, dtls, "relay", dtls_words, .unbuilt = 1u << DTLS_TERMINATE,
-		  .help = "DTLS records of the device: pass unchanged to the first of its servers that is reached by coaps (relay), or are dropped"),
+		  .help = "DTLS records of the device: pass unchanged to the first of its servers that is reached by "
+			  "coaps (relay), or are dropped"),
 	CONF_BOOL(
 		P, oscore_reblock, false,
 		.help = "whether the device takes messages protected by OSCORE in blocks (outer block-wise transfer)"),
-	CONF_LATER("proxy_allow", .help = "where a device may ask to be proxied to"),
+	CONF_TEXTS(P, proxy_allow,
+		   .help = "where a device may ask to be proxied to: coap://HOST[:PORT] or coap+tcp://HOST[:PORT], "
+			   "compared "
+			   "as they stand; a name must not lead to a private or reserved address, an address is taken "
+			   "as it is"),
 	CONF_END,
 };
 #undef P
@@ -379,8 +385,25 @@ static void check_unique(struct conf_load *load, const struct conf_list *devices
 	free(slots);
 }
 
+/* A target is a host and a port; with a key of its own or without one nobody could say whose, so no DTLS or TLS. */
+static void check_proxy(struct conf_load *load, const struct profile_conf *p, int i)
+{
+	const char *text = p->proxy_allow.v[i];
+	struct server_uri known;
+	struct coap_uri u;
+
+	if (coap_uri_parse(&u, text, strlen(text)) || u.path_n || u.query_n ||
+	    (strcmp(u.scheme, "coap") != 0 && strcmp(u.scheme, "coap+tcp") != 0))
+		conf_fault(load, p, "proxy_allow", i, "\"%s\" is neither coap://HOST[:PORT] nor coap+tcp://HOST[:PORT]",
+			   text);
+	else if (server_uri_parse(&known, text))
+		conf_fault(load, p, "proxy_allow", i, "the scheme of \"%s\" is not built in this version", text);
+}
+
 static void check_profile(struct conf_load *load, const struct profile_conf *p)
 {
+	for (size_t i = 0; i < p->proxy_allow.n; i++)
+		check_proxy(load, p, (int)i);
 	if (!p->units_per_window != !p->window_s)
 		conf_fault(load, p, p->window_s ? "window_s" : "units_per_window", -1,
 			   "units_per_window and window_s are given together or not at all");

@@ -18,6 +18,7 @@ struct profile_conf {
 	uint64_t awake_window_s;             /* AWAKE_WINDOW_ABSENT: always awake, unless a registration carries Q */
 	uint64_t units_per_window, window_s; /* both 0: unlimited */
 	bool queue_execute, oscore_reblock;
+	struct conf_texts proxy_allow;
 };
 #define AWAKE_WINDOW_ABSENT 86401
 extern const struct conf_item profile_items[];

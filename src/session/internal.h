@@ -511,6 +511,15 @@ uint8_t oscore_admit(struct device *d, const struct coap_view *v, const char **w
 uint8_t oscore_refuses(const struct device *d, const struct coap_msg *m, const struct coap_view *v); /* a request, either way: the same */
 void oscore_log(const struct device *d, const char *dir, const struct coap_msg *m, const struct coap_view *v); /* what stands outside, at level debug */
 
+/* ---- proxy.c: a device names another host than its servers (Proxy-Uri, Proxy-Scheme) ---- */
+/**
+ * Where the request goes, and as what.
+ * @param buf  memory of *on, the request as it is for that host
+ * @return 0; 5.05 no allow-list or another scheme; 4.03 it is not in the list, or its name leads inside; 4.00 no URI; 4.13
+ */
+uint8_t proxy_request(const struct device *d, const struct coap_msg *m, struct server **srv, struct coap_msg *on, uint8_t *buf, size_t size);
+uint8_t assoc_denied_code(const struct assoc *a); /* what a request is told whose server is not trusted */
+
 /* ---- up.c, down.c ---- */
 #define MAX_AGE_OPTION_SIZE 6
 size_t max_age_option(uint8_t buf[MAX_AGE_OPTION_SIZE], uint32_t seconds); /* encoded as the first option of a message */

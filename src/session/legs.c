@@ -137,7 +137,7 @@ static void on_denied(struct assoc *a)
 
 	a->denied = true;
 	for (size_t i = 0; i < n; i++)
-		exchange_fail(list[i], COAP_BAD_GATEWAY, 0, "the server is not trusted");
+		exchange_fail(list[i], assoc_denied_code(a), 0, "the server is not trusted");
 	coap_peer_contact(&a->peer, clock_now_ms()); /* what is held learns when to try again */
 }
 

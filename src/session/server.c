@@ -83,7 +83,7 @@ static void note_role(struct sessions *s, struct server *srv)
 {
 	struct server **first = srv->conf->role == SERVER_BOOTSTRAP ? &s->bootstrap : &s->management;
 
-	if (!*first)
+	if (!*first && srv->conf->role != SERVER_PROXY)
 		*first = srv;
 }
 

@@ -8,6 +8,7 @@
 #include "session/internal.h"
 
 #define BUSY_MAX_AGE_S 60
+#define PROXY_ROOM 300 /* octets by which a URI may grow as options */
 #define KEEPING_MAX 48 /* units of one device on their way into the journal: a disk that hangs */
 
 size_t max_age_option(uint8_t buf[MAX_AGE_OPTION_SIZE], uint32_t seconds)
@@ -97,6 +98,33 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	return LINK_RES_COUNT;
 }
 
+/* No LwM2M, whatever its path says: it goes to a host that is none of the device's servers. */
+static enum link_result on_proxy_request(struct device *d, const struct coap_msg *m)
+{
+	uint8_t buf[UNIT_MAX + PROXY_ROOM], code;
+	const char *why = "proxy";
+	struct coap_view v;
+	struct server *srv;
+	struct coap_msg on;
+	struct assoc *a;
+
+	code = proxy_request(d, m, &srv, &on, buf, sizeof buf);
+	if (!code) {
+		coap_view(&v, &on, true);
+		code = v.refuse;
+	}
+	if (!code)
+		code = oscore_refuses(d, &on, &v);
+	if (!code && v.oscore)
+		code = oscore_admit(d, &v, &why);
+	if (!code && d->ups >= EXCHANGES_MAX)
+		code = COAP_TOO_MANY;
+	if (code)
+		return refuse_up(d, m, code, why);
+	a = assoc_get(d, srv);
+	return a ? forward_up(d, a, LWM2M_NONE, 0, &on, &v) : refuse_up(d, m, COAP_UNAVAILABLE, "no association");
+}
+
 static enum link_result on_request(struct device *d, const struct coap_msg *m)
 {
 	const char *why = "";
@@ -109,6 +137,8 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	if (m->code > COAP_IPATCH)
 		return refuse_up(d, m, COAP_METHOD_NOT_ALLOWED, "method");
 	coap_view(&v, m, true);
+	if (v.refuse == COAP_PROXYING_NOT_SUPPORTED)
+		return on_proxy_request(d, m);
 	if (v.refuse)
 		return refuse_up(d, m, v.refuse, "option");
 	oscore_log(d, "up", m, &v);

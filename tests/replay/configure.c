@@ -258,6 +258,11 @@ static void complete_server(struct run_conf *c, struct server_conf *s)
 
 	if (s->uri)
 		return;
+	if (strstr(s->head.name, "://")) { /* a target of proxy_allow */
+		s->uri = s->head.name;
+		s->role = SERVER_PROXY;
+		return;
+	}
 	snprintf(uri, sizeof uri, "coap://%s.example", s->head.name);
 	s->uri = own_text(c, uri);
 }

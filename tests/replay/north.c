@@ -73,6 +73,11 @@ static int open_as(struct north_assoc **out, struct north_server *srv, const cha
 	return 0;
 }
 
+bool north_server_is_forbidden(const struct north_server *s)
+{
+	return s->denied;
+}
+
 int north_assoc_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port, void *arg)
 {
 	return open_as(out, srv, who, "", port, &session_north_events, arg);

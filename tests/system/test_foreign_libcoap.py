@@ -6,12 +6,11 @@ is the device, which a script has registered before from the same address.
 """
 import re
 import shutil
-import socket
 import subprocess
 
 import pytest
 
-from bed import DEADLINE, Program, loop_host, split_addr, udp_config, wait_until
+from bed import DEADLINE, Program, answers_ping, loop_host, split_addr, udp_config, wait_until
 from coapmsg import ACK, BLOCK1, BLOCK2, CON, OBSERVE, URI_HOST, URI_PORT, Msg
 from pair import LOCATION, REGISTER, Sniffer
 
@@ -59,16 +58,7 @@ class Foreign:
         self.foreign = Program([SERVER, "-A", addr[0], "-p", str(addr[1]), "-d", "10", "-N", "-v", "7"])
         self.testbed.items.append(self.foreign)
 
-        def is_there():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                s.settimeout(0.05)
-                s.connect(addr)
-                try:
-                    s.send(Msg(mid=1).encode())
-                    return s.recv(64)[0] == 0x70
-                except OSError:
-                    return False
-        wait_until(is_there)
+        wait_until(lambda: answers_ping(addr))
 
     def client(self, path, *args, body=None):
         """Runs coap-client; the payload that it printed."""

@@ -62,6 +62,18 @@ def split_addr(text):
     return host.strip("[]"), int(port)
 
 
+def answers_ping(addr):
+    """Whether a CoAP endpoint over UDP is there: it answers an empty CON with a reset."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.05)
+        s.connect(addr)
+        try:
+            s.send(Msg(mid=1).encode())
+            return s.recv(64)[0] == 0x70
+        except OSError:
+            return False
+
+
 class Lines:
     """The lines of one stream, read by a thread; waits look at what is there already first."""
 

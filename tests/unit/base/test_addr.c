@@ -143,9 +143,49 @@ static void networks_hold_their_addresses(void **state)
 		assert_int_equal(addr_net_parse(&n, bad[i]), -EBADMSG);
 }
 
+static void reserved_addresses_are_those_of_no_host_elsewhere(void **state)
+{
+	static const char *const reserved[] = { "127.0.0.1",
+						"0.0.0.0",
+						"10.1.2.3",
+						"172.31.0.1",
+						"192.168.0.1",
+						"169.254.169.254",
+						"100.64.0.1",
+						"224.0.1.187",
+						"255.255.255.255",
+						"[::1]",
+						"[::]",
+						"[fe80::1]",
+						"[fc00::1]",
+						"[ff02::fd]",
+						"[2002:7f00:1::]",
+						"[64:ff9b::7f00:1]",
+						"[2001:0::1]",
+						"[::7f00:1]",
+						"[2001:db8::1]" };
+	static const char *const others[] = { "8.8.8.8",         "172.32.0.1",     "100.128.0.1",
+					      "223.255.255.254", "[2a00:1450::1]", "[2606:4700::1111]" };
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+		assert_int_equal(addr_parse(&a, reserved[i], false), 0);
+		if (!addr_is_reserved(&a))
+			fail_msg("%s", reserved[i]);
+	}
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		assert_int_equal(addr_parse(&a, others[i], false), 0);
+		if (addr_is_reserved(&a))
+			fail_msg("%s", others[i]);
+	}
+	assert_true(addr_is_reserved(&(struct addr){ .len = 0 }));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reserved_addresses_are_those_of_no_host_elsewhere),
 		cmocka_unit_test(host_and_port_are_split),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(numeric_addresses_are_read_and_printed_alike),
