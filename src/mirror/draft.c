@@ -212,18 +212,9 @@ void mirror_request(struct mirror *m, const struct mirror_who *who, enum lwm2m_o
 		finish(&d);
 }
 
-static enum lwm2m_op up_op(const struct coap_msg *last)
+const uint8_t *mirror_body(const struct mirror *m, const struct mirror_who *who, enum lwm2m_op op, size_t *len)
 {
-	struct coap_view v;
-
-	coap_view(&v, last, true);
-	return v.paths == 1 ? LWM2M_REGISTER : LWM2M_UPDATE;
-}
-
-const uint8_t *mirror_body(const struct mirror *m, const struct mirror_who *who, const struct coap_msg *last,
-			   size_t *len)
-{
-	struct body_key k = up_key(who, up_op(last));
+	struct body_key k = up_key(who, op);
 	const struct body *y = bodies_find(&m->bodies, &k);
 
 	if (!y)

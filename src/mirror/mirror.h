@@ -69,8 +69,9 @@ struct mirror_target mirror_target_of(const struct coap_msg *request, const stru
 
 /* A Register or Send, as it came or as it goes north: its blocks in order, each once. Other operations are no reports. */
 void mirror_request(struct mirror *m, const struct mirror_who *who, enum lwm2m_op op, const struct mirror_unit *u, int confirmed);
-/* The body of a request that is the last of several blocks, all of which were shown by mirror_request(): borrowed until the next call. NULL: not at hand. */
-const uint8_t *mirror_body(const struct mirror *m, const struct mirror_who *who, const struct coap_msg *last, size_t *len);
+/* The whole body of the last request of that operation that came in blocks, all of which were shown: borrowed until the next call.
+ * NULL: not at hand. */
+const uint8_t *mirror_body(const struct mirror *m, const struct mirror_who *who, enum lwm2m_op op, size_t *len);
 /* What a device answered to a request of a server, which is in request: its message as it went to the device. */
 void mirror_answer(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *answer, const struct mirror_unit *request);
 void mirror_notify(struct mirror *m, const struct mirror_who *who, const struct mirror_target *t, const struct mirror_unit *u, int confirmed);

@@ -281,6 +281,13 @@ void copy_down(const struct assoc *a, const uint8_t *unit, size_t len)
 		mirror_oscore(mirror_of(a->dev), &who, true, &u);
 }
 
+void copy_protected(struct exchange *x, const uint8_t *unit, size_t len)
+{
+	if (!x->copied)
+		copy_down(x->assoc, unit, len);
+	x->copied = true;
+}
+
 /* ---- what is no message ---- */
 
 void copy_unknown(const struct device *d, const uint8_t *data, size_t len)
@@ -316,7 +323,7 @@ struct lwm2m_objects *copy_objects(const struct exchange *x)
 	list = m.payload;
 	len = m.payload_len;
 	if (v.has_block1 && (coap_block_num(v.block1) || coap_block_more(v.block1)))
-		list = mirror_of(x->dev) ? mirror_body(mirror_of(x->dev), &who, &m, &len) : NULL;
+		list = mirror_of(x->dev) ? mirror_body(mirror_of(x->dev), &who, (enum lwm2m_op)x->op, &len) : NULL;
 	if (!list || !len || (v.has_content_format && v.content_format != LWM2M_CF_LINK))
 		return NULL;
 	return lwm2m_objects_new(&o, (const char *)list, len) ? NULL : o;

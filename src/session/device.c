@@ -237,6 +237,7 @@ static int south_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 	how.key = key_of(tx);
 	err = device_link(d)->ops->send(d->at, &how, tx->data, tx->len);
 	if (!err) {
+		tell_sent(tx, again);
 		note_down(d);
 		gate_sent(d, tx->kind != TX_ANSWER);
 	} else if (err == -EAGAIN || err == -ENOTCONN) { /* the link may be ready before the device is heard */
@@ -324,8 +325,10 @@ static void on_asleep(struct device *d, struct coap_tx *tx, uint64_t retry_at_ms
 	}
 	retry_at_ms = retry_time(tx, retry_at_ms);
 	reach_asleep(d, retry_at_ms);
-	if (x)
+	if (x) {
 		keep_queued(x);
+		tell_down_at(x, DOWN_QUEUED, "asleep", retry_at_ms);
+	}
 	coap_tx_pause(tx, retry_at_ms, true);
 }
 
@@ -339,9 +342,12 @@ static void on_temporary(struct coap_tx *tx, uint64_t retry_at_ms)
 		return;
 	}
 	least = clock_now_ms() + (RETRY_MS << (tx->refusals - 1));
-	if (tx->kind == TX_REQUEST)
+	retry_at_ms = retry_at_ms > least ? retry_at_ms : least;
+	if (tx->kind == TX_REQUEST) {
 		keep_queued(container_of(tx, struct exchange, tx));
-	coap_tx_pause(tx, retry_at_ms > least ? retry_at_ms : least, true);
+		tell_down_at(container_of(tx, struct exchange, tx), DOWN_QUEUED, "link", retry_at_ms);
+	}
+	coap_tx_pause(tx, retry_at_ms, true);
 }
 
 static void on_failed(struct device *d, struct coap_tx *tx, const struct link_down_event *ev)
@@ -404,6 +410,7 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 	       LF_UINT("state", ev->state), LF_STR("cause", ev->cause ? link_cause_names[ev->cause] : NULL));
 	switch (ev->state) {
 	case LINK_DOWN_BUFFERED: /* the network keeps it: never twice */
+		tell_buffered(tx, ev->retry_at_ms);
 		coap_tx_pause(tx, 0, false);
 		break;
 	case LINK_DOWN_DELIVERED:
@@ -416,6 +423,7 @@ static void on_link_down(void *arg, struct device *d, const struct link_down_eve
 	case LINK_DOWN_ACKED:
 		count(d->all, C_DOWN_OK);
 		coap_tx_pause(tx, 0, false); /* confirmed below: only the answer is awaited */
+		tell_acked(tx);
 		device_reached(d);
 		break;
 	case LINK_DOWN_UNSURE:
@@ -466,6 +474,7 @@ static void on_link_device(void *arg, struct device *d, const struct link_dev_ev
 		d->barred = false;
 		break;
 	}
+	tell_changed(d);
 }
 
 static struct device *on_link_unknown(void *arg, struct link *l, const struct link_identity *id)

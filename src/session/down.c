@@ -181,6 +181,7 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 	if (v->oscore)
 		copy_down(a, x->tx.data, x->tx.len);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->patience_s));
+	tell_changed(d);
 	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)),
 	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code), LF_UINT("mid", m->mid),
 	       LF_UINT("south_mid", x->tx.mid), LF_UINT("len", len));

@@ -88,8 +88,11 @@ static void arm(struct exchange *x)
 static void turn_deaf(struct exchange *list, const struct assoc *a, enum direction dir, uint16_t mid)
 {
 	for (struct exchange *x = list; x; x = x->next)
-		if (x->ask_mid == mid && (dir == UP || x->assoc == a))
+		if (x->ask_mid == mid && (dir == UP || x->assoc == a)) {
 			x->deaf = true;
+			if (!x->over)
+				tell_down(x, DOWN_SUPERSEDED, "asked_anew");
+		}
 }
 
 /* What is over is remembered as long as there is room: the oldest stands last. */
@@ -166,6 +169,8 @@ static void mark_over(struct exchange *x)
 		return;
 	x->over = true;
 	block_over(x);
+	if (x->dir == DOWN)
+		tell_changed(x->dev);
 	x->empty_ack_ms = 0;
 	x->dev->overs[x->dir]++;
 	*(x->dir == UP ? &x->dev->ups : &x->dev->downs) -= 1;
@@ -225,6 +230,7 @@ void exchange_leave(struct exchange *x)
 		if (!block_leaves(x))
 			coap_tx_submit(&x->dev->south, &x->tx, now);
 		gate_submitted(x);
+		tell_waits(x);
 		return;
 	}
 	copy_left(x);
@@ -415,6 +421,7 @@ void exchange_fail(struct exchange *x, uint8_t code, uint32_t max_age_s, const c
 	if (x->switches && !x->tx.first_ms && !x->leaving)
 		switch_forget(x->assoc, "not delivered");
 	x->fail = code;
+	tell_failed(x, code, why);
 	copy_settle(x->dev->all, &x->copy, false);
 	exchange_count(x, code == COAP_TOO_LARGE ? LINK_RES_TOO_BIG : LINK_RES_FAILED);
 	if (suppressed(x, code)) {
@@ -533,6 +540,7 @@ void exchange_departed(struct exchange *x)
 void exchange_onward_acked(struct exchange *x)
 {
 	copy_settle(x->dev->all, &x->copy, true);
+	tell_down(x, DOWN_ACKED, NULL);
 	coap_tx_remove(&x->tx, clock_now_ms());
 }
 
@@ -625,6 +633,7 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		register_answered(x, m);
 	} else {
 		copy_answer(x, m);
+		tell_down(x, DOWN_ACKED, NULL);
 	}
 	if (suppressed(x, m->code)) {
 		ack_asker(x, true);
@@ -647,7 +656,7 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		return false;
 	}
 	if (x->dir == UP && x->oscore)
-		copy_down(x->assoc, buf, (size_t)len);
+		copy_protected(x, buf, (size_t)len);
 	state_first = changes_state(x, m);
 	if (is_kept_first(x, state_first ? COAP_CON : type, m->type != COAP_ACK) &&
 	    reply_new(x, m, type, buf, (size_t)len)) {

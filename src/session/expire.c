@@ -25,6 +25,7 @@ static void tell(const struct assoc *a)
 	a->reg->told = true;
 	if (a->switching)
 		return;
+	tell_event(a, SESSION_EXPIRED, "lifetime", false);
 	log_ev(LOG_INFO, ROOM, "expired", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", a->reg->lifetime_s));
 }

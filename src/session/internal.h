@@ -27,6 +27,7 @@
 #include "session/gate.h"
 #include "session/relay.h"
 #include "session/session.h"
+#include "session/watch.h"
 
 #define ROOM "session"
 
@@ -185,6 +186,10 @@ struct exchange {
 	bool earlier;                    /* and that in a life before this one: the link knows it by its key only */
 	enum link_result counted;        /* LINK_RES_COUNT: not yet */
 	bool copied;                     /* its answer was shown to the mirror */
+	bool unkept;                     /* down_id is none of the journal */
+	uint8_t told;                    /* enum down_state and one more, as it was told last; 0: never */
+	uint16_t attempts;               /* how often it was handed to the link */
+	uint64_t down_id;                /* its name outside; 0: it has none yet */
 	struct copy copy;                /* of the request */
 };
 
@@ -305,6 +310,9 @@ struct sessions {
 	struct link_up *up_now;           /* of the unit being handled; NULL: its verdict was taken over */
 	size_t unit_len;                  /* of that unit */
 	uint64_t unit_arrival_ms;         /* and when it came from the network, wall clock */
+	const struct sessions_watch *watch;
+	void *watch_arg;
+	uint64_t next_down_id;            /* of requests that are not journalled */
 	struct copy *copies, **copies_end; /* by next, oldest first; end NULL: there is none */
 	struct map copies_of;
 	struct timer copies_timer;
@@ -364,12 +372,26 @@ void copy_notified(const struct relation *r, const struct coap_msg *m, const str
 void copy_settle(struct sessions *s, struct copy *c, bool confirmed); /* what its server says of it; it need not stand back */
 void copy_answer(struct exchange *x, const struct coap_msg *m); /* of a device, to the request x */
 void copy_down(const struct assoc *a, const uint8_t *unit, size_t len); /* protected by OSCORE */
+void copy_protected(struct exchange *x, const uint8_t *unit, size_t len); /* the same, as the answer to a request of a device */
 void copy_unknown(const struct device *d, const uint8_t *data, size_t len);
 void copy_records(const struct device *d, const struct assoc *a, bool down, const uint8_t *data, size_t len); /* of DTLS; a NULL: no server is known */
 struct lwm2m_objects *copy_objects(const struct exchange *x); /* that a Register or Update lists, the caller's; NULL: none */
 void copy_forget(const struct device *d);
 void copy_forget_leg(const struct assoc *a);
 void copies_stop(struct sessions *s);
+
+/* ---- tell.c ---- */
+void tell_changed(const struct device *d);
+void tell_gone(const struct device *d);
+void tell_event(const struct assoc *a, enum session_event ev, const char *reason, bool objects); /* objects: there is another list */
+void tell_rejected(const struct device *d, const struct server *srv, const char *why); /* why: as it is logged */
+void tell_down(struct exchange *x, enum down_state state, const char *cause);
+void tell_down_at(struct exchange *x, enum down_state state, const char *cause, uint64_t retry_at_ms); /* clock_now_ms() scale; 0: not known */
+void tell_sent(struct coap_tx *tx, bool again);                 /* it was handed to the link of its device */
+void tell_acked(struct coap_tx *tx);
+void tell_buffered(struct coap_tx *tx, uint64_t retry_at_ms);
+void tell_failed(struct exchange *x, uint8_t code, const char *why); /* it ends with an error of the gateway's own */
+void tell_waits(struct exchange *x); /* of a new request that may have left or not */
 
 /* ---- resume.c ---- */
 int journal_restore(struct sessions *s);
@@ -428,6 +450,7 @@ void fresh_hold(struct device *d, struct link_up *up, const uint8_t *data, size_
 void fresh_end(struct device *d);   /* the device goes; it need not be fresh */
 
 /* ---- status.c ---- */
+const char *version_text(uint8_t version); /* enum lwm2m_version; NULL: not known */
 enum device_state device_state(const struct device *d);
 
 /* ---- device.c ---- */

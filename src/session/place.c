@@ -150,6 +150,7 @@ void device_take_from(struct device *d, struct device *holder)
 	(void)device_index_ep(d);
 	close_assocs(d);
 	gate_flush(d); /* another window or budget may let go what waits */
+	tell_changed(d);
 }
 
 void device_take(struct device *d)
@@ -187,5 +188,6 @@ void device_remove(struct device *d, bool gone)
 	log_ev(LOG_INFO, ROOM, "device.removed", LF_STR("dev", device_name(d)));
 	map_remove(&s->names, &d->by_name);
 	table_remove(s, d);
+	tell_gone(d);
 	device_free(d, gone);
 }

@@ -85,13 +85,19 @@ uint64_t reach_awake_until_ms(struct device *d)
 
 void reach_heard(struct device *d)
 {
-	d->gate.woke = d->gate.woke || !reach_is_awake(d);
+	bool awake = reach_is_awake(d);
+
+	d->gate.woke = d->gate.woke || !awake;
+	if (!awake)
+		tell_changed(d);
 	d->asleep = false;
 	d->gate.contact_ms = clock_now_ms();
 }
 
 void reach_asleep(struct device *d, uint64_t until_ms)
 {
+	if (!d->asleep)
+		tell_changed(d);
 	d->asleep = true;
 	d->gate.asleep_timed = until_ms != 0;
 	d->gate.asleep_until_ms = until_ms ? until_ms : clock_now_ms() + ASLEEP_BELIEVED_MS;

@@ -230,12 +230,17 @@ static void registered(const struct exchange *x, const struct coap_msg *m)
 	log_ev(LOG_INFO, ROOM, "registered", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", r->lifetime_s),
 	       LF_STR("binding", r->binding));
+	tell_event(a, SESSION_REGISTERED, NULL, true);
 }
 
 static void unregistered(struct assoc *a, const char *why)
 {
+	bool deregistered = strcmp(why, "deregistered") == 0;
+
 	if (!a->reg)
 		return;
+	/* by its device, or its server has forgotten it */
+	tell_event(a, deregistered ? SESSION_DEREGISTERED : SESSION_EXPIRED, deregistered ? NULL : why, false);
 	registration_free(a->reg);
 	a->reg = NULL;
 	relations_drop(a);
@@ -251,10 +256,11 @@ static void updated(const struct exchange *x)
 	struct lwm2m_objects *o = copy_objects(x);
 
 	take_params(r, x->params, clock_wall_ms());
-	if (!o)
-		return;
-	lwm2m_objects_free(r->objects);
-	r->objects = o;
+	if (o) {
+		lwm2m_objects_free(r->objects);
+		r->objects = o;
+	}
+	tell_event(x->assoc, SESSION_UPDATED, NULL, o != NULL);
 }
 
 /* When its lifetime began anew. */
@@ -284,6 +290,8 @@ void register_answered(struct exchange *x, const struct coap_msg *m)
 	case LWM2M_REGISTER:
 		if (m->code == COAP_CREATED)
 			registered(x, m);
+		else if (coap_class(m->code) > 2)
+			tell_event(a, SESSION_REJECTED, "server", false);
 		break;
 	case LWM2M_UPDATE:
 		if (m->code == COAP_CHANGED && a->reg && x->params)

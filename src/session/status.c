@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "session/internal.h"
+#include "session/watch.h"
 
 const char *const device_state_names[DEVICE_STATE_COUNT] = { "unknown", "registered", "unregistered", "expired",
 							     "barred" };
 const char *const device_reach_names[REACH_COUNT] = { "unknown", "awake", "sleeping" };
 
-static const char *version_text(uint8_t v)
+const char *version_text(uint8_t v)
 {
 	return v == LWM2M_V_1_0 ? "1.0" : v == LWM2M_V_1_1 ? "1.1" : v == LWM2M_V_1_2 ? "1.2" : NULL;
 }
@@ -92,6 +93,18 @@ void device_status(const struct device *d, struct device_status *st)
 	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers;
 	     a = a->next)
 		server_status(a, &st->servers[st->servers_n++]);
+}
+
+const struct lwm2m_objects *device_objects(const struct device *d, const char **server)
+{
+	const struct assoc *last = NULL;
+
+	for (const struct assoc *a = d->assocs; a; a = a->next)
+		if (a->reg && a->reg->objects && (!last || a->reg->since_wall_ms > last->reg->since_wall_ms))
+			last = a;
+	if (last)
+		*server = last->srv->conf->head.name;
+	return last ? last->reg->objects : NULL;
 }
 
 size_t device_link_text(const struct device *d, char *buf, size_t size)

@@ -146,8 +146,10 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	if (code)
 		return refuse_up(d, m, code, "oscore of its profile");
 	code = oscore_admit(d, &v, &why);
-	if (code)
+	if (code) {
+		tell_rejected(d, NULL, why);
 		return refuse_up(d, m, code, why);
+	}
 	if (d->ups >= EXCHANGES_MAX)
 		return refuse_up(d, m, COAP_TOO_MANY, "too many open requests");
 	route_choose(&r, d, m, &v);
@@ -158,8 +160,10 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	op = v.oscore ? LWM2M_NONE
 		      : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
 	code = register_admit(d, r.srv, op, m, &why);
-	if (code)
+	if (code) {
+		tell_rejected(d, r.srv, why);
 		return refuse_up(d, m, code, why);
+	}
 	return forward_up(d, a, op, r.prefix, m, &v);
 }
 
@@ -383,6 +387,8 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		return;
 	}
 	d->units_up++;
+	if (!d->heard)
+		tell_changed(d);
 	d->heard = true;
 	d->rds = rds_of(up);
 	if (reach_holds_requests(d) && !reach_is_awake(d))

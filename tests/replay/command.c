@@ -321,7 +321,7 @@ static void command_alarm(const struct words *w)
 static void command_register(const struct words *w)
 {
 	static struct words line;
-	char text[7][512], form[2][48];
+	char text[8][512], form[2][48];
 	const char *dev = w->n > 2 ? w->v[1] : "", *srv = w->n > 2 ? w->v[2] : "", *more = w->n > 3 ? w->v[3] : "";
 	bool stream = fake_server_is_stream(srv);
 	static unsigned nth;
@@ -341,8 +341,12 @@ static void command_register(const struct words *w)
 	snprintf(text[5], sizeof text[5], "> down %s ACK 2.01 mid=%u token=fe%02x location=/rd/%s", dev, 61000 + nth,
 		 nth, dev);
 	snprintf(text[6], sizeof text[6], "> nothing");
-	for (unsigned i = 0; i < sizeof text / sizeof text[0]; i++) {
-		words_split(&line, text[i]);
+	snprintf(text[7], sizeof text[7],
+		 watch_is_on() ? "> event %s registered %s lifetime=* binding=* lwm2m=* objects" : "#", dev, srv);
+	for (unsigned k = 0; k < sizeof text / sizeof text[0]; k++) {
+		static const unsigned order[] = { 0, 1, 2, 3, 4, 7, 5, 6 };
+
+		words_split(&line, text[order[k]]);
 		if (line.n)
 			command_run(&line);
 	}
@@ -416,6 +420,7 @@ static const struct {
 	{ "alarms", command_alarm, true },
 	{ "alarm", command_alarm_type, true },
 	{ "mirror", mirror_command, true },
+	{ "changed", watch_command, true },
 };
 
 void command_run(const struct words *w)

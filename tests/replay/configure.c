@@ -412,6 +412,7 @@ static void open_sessions(void)
 	env.mirror = world.mirror;
 	if (sessions_new(&world.sessions, &env))
 		abort();
+	watch_run();
 	for (const struct record *r = records; r; r = r->next)
 		if (r->kind == LINKS)
 			return;

@@ -147,6 +147,12 @@ void mirror_run(void);                      /* a process begins .. */
 void mirror_ended(void);                    /* .. and is gone */
 void mirror_end(void);
 
+/* ---- watch.c ---- */
+bool watch_line(const struct words *w);    /* watch */
+bool watch_is_on(void);
+void watch_run(void);                      /* sessions have been made */
+void watch_command(const struct words *w); /* changed DEVICE yes|no */
+
 /* ---- command.c ---- */
 void command_run(const struct words *w);
 void outputs_must_be_taken(void);
