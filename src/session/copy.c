@@ -298,10 +298,11 @@ void copy_unknown(const struct device *d, const uint8_t *data, size_t len)
 		mirror_unknown(mirror_of(d), &who, data, len, d->all->unit_arrival_ms);
 }
 
-void copy_records(const struct device *d, const struct assoc *a, bool down, const uint8_t *data, size_t len)
+void copy_records(const struct device *d, const struct server *srv, bool down, const uint8_t *data, size_t len)
 {
-	struct mirror_who who = who_of(d, a);
+	struct mirror_who who = who_of(d, NULL);
 
+	who.server = srv->conf->head.name;
 	if (mirror_listens(mirror_of(d)))
 		mirror_dtls(mirror_of(d), &who, down, data, len, down ? clock_wall_ms() : d->all->unit_arrival_ms);
 }

@@ -374,7 +374,7 @@ void copy_answer(struct exchange *x, const struct coap_msg *m); /* of a device, 
 void copy_down(const struct assoc *a, const uint8_t *unit, size_t len); /* protected by OSCORE */
 void copy_protected(struct exchange *x, const uint8_t *unit, size_t len); /* the same, as the answer to a request of a device */
 void copy_unknown(const struct device *d, const uint8_t *data, size_t len);
-void copy_records(const struct device *d, const struct assoc *a, bool down, const uint8_t *data, size_t len); /* of DTLS; a NULL: no server is known */
+void copy_records(const struct device *d, const struct server *srv, bool down, const uint8_t *data, size_t len); /* of DTLS, that pass */
 struct lwm2m_objects *copy_objects(const struct exchange *x); /* that a Register or Update lists, the caller's; NULL: none */
 void copy_forget(const struct device *d);
 void copy_forget_leg(const struct assoc *a);

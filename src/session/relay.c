@@ -139,9 +139,12 @@ static void on_records(void *arg, const uint8_t *data, size_t len)
 		block_too_big(d, len);
 		return;
 	}
-	if (is_repeated(r, &u))
+	if (is_repeated(r, &u)) {
 		count(d->all, C_RELAY_REPEATED);
-	else if (listens(d))
+		return;
+	}
+	copy_records(d, r->srv, true, data, len);
+	if (listens(d))
 		device_send(d, r->rds, data, len);
 	else
 		hold(r, data, len);
@@ -173,7 +176,7 @@ static const struct north_events relay_events = { .recv = on_records, .event = o
 
 static bool takes_records(const struct server *srv)
 {
-	return strcmp(srv->uri.scheme, "coaps") == 0;
+	return srv->uri.scheme && strcmp(srv->uri.scheme, "coaps") == 0;
 }
 
 /* The first of the device's servers that speaks DTLS. */
@@ -282,8 +285,10 @@ enum link_result relay_up(struct device *d, const uint8_t *data, size_t len)
 
 	if (d->profile->conf->dtls != DTLS_RELAY)
 		return refuse_records(d, "dtls is off in its profile");
-	if (dtls_unit_read(&u, data, len))
+	if (dtls_unit_read(&u, data, len)) {
+		copy_unknown(d, data, len);
 		return LINK_RES_MALFORMED;
+	}
 	if (!r) {
 		srv = server_of(d);
 		if (!srv)
@@ -292,7 +297,10 @@ enum link_result relay_up(struct device *d, const uint8_t *data, size_t len)
 	}
 	if (r)
 		r->rds = d->rds;
-	return r && !north_assoc_send(r->north, data, len) ? LINK_RES_FORWARDED : LINK_RES_FAILED;
+	if (!r || north_assoc_send(r->north, data, len))
+		return LINK_RES_FAILED;
+	copy_records(d, r->srv, false, data, len);
+	return LINK_RES_FORWARDED;
 }
 
 /* ---- what is shown and stored ---- */
