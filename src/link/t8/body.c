@@ -67,6 +67,21 @@ static size_t finish(struct writer *w)
 	return w->failed ? 0 : writer_len(w);
 }
 
+static void rds_ports(struct writer *w, const struct t8_conf *c)
+{
+	char text[64];
+	unsigned ue, scef;
+
+	if (!c->rds_ports.n)
+		return;
+	raw(w, w->p[-1] == '{' ? "\"rdsPorts\":[" : ",\"rdsPorts\":[");
+	for (size_t i = 0; i < c->rds_ports.n && t8_rds_pair(c->rds_ports.v[i], &ue, &scef); i++) {
+		snprintf(text, sizeof text, "%s{\"portUE\":%u,\"portSCEF\":%u}", i ? "," : "", ue, scef);
+		raw(w, text);
+	}
+	raw(w, "]");
+}
+
 size_t t8_body_create(const struct t8_dev *d, char *buf, size_t size)
 {
 	const struct t8_link *l = (const struct t8_link *)d->base.link;
@@ -79,6 +94,7 @@ size_t t8_body_create(const struct t8_dev *d, char *buf, size_t size)
 	identity(&w, d);
 	if (c->config_duration_s)
 		duration(&w, d);
+	rds_ports(&w, c);
 	if (c->pdn_option)
 		member(&w, "pdnEstablishmentOption", c->pdn_option);
 	member(&w, "notificationDestination", l->destination);
@@ -97,6 +113,7 @@ size_t t8_body_patch(const struct t8_dev *d, bool destination, char *buf, size_t
 		duration(&w, d);
 	if (destination)
 		member(&w, "notificationDestination", l->destination);
+	rds_ports(&w, l->conf);
 	return finish(&w);
 }
 

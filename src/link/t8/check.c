@@ -99,6 +99,26 @@ static void check_auth(struct conf_load *load, const struct t8_conf *c)
 		conf_fault(load, c, c->cert_file ? "cert_file" : "key_file", -1, "cert_file and key_file go together");
 }
 
+bool t8_rds_pair(const char *text, unsigned *ue, unsigned *scef)
+{
+	int end = 0;
+
+	return sscanf(text, "%2u:%2u%n", ue, scef, &end) == 2 && !text[end] &&
+		strspn(text, "0123456789:") == strlen(text) && *ue <= 15 && *scef <= 15;
+}
+
+static void check_rds_ports(struct conf_load *load, const struct t8_conf *c)
+{
+	unsigned ue, scef;
+
+	if (c->rds_ports.n > T8_RDS_PORTS_MAX)
+		conf_fault(load, c, "rds_ports", -1, "has more than %d pairs", T8_RDS_PORTS_MAX);
+	for (size_t i = 0; i < c->rds_ports.n; i++)
+		if (!t8_rds_pair(c->rds_ports.v[i], &ue, &scef))
+			conf_fault(load, c, "rds_ports", (int)i,
+				   "\"%s\" is not of the form UE:SCEF with ports from 0 to 15", c->rds_ports.v[i]);
+}
+
 static void check_peer(struct conf_load *load, const struct t8_conf *c)
 {
 	check_url(load, c, "api_root", c->api_root);
@@ -111,6 +131,7 @@ static void check_peer(struct conf_load *load, const struct t8_conf *c)
 	if (c->pdn_option && strcmp(c->pdn_option, "WAIT_FOR_UE") && strcmp(c->pdn_option, "INDICATE_ERROR") &&
 	    strcmp(c->pdn_option, "SEND_TRIGGER"))
 		conf_fault(load, c, "pdn_option", -1, "must be WAIT_FOR_UE, INDICATE_ERROR or SEND_TRIGGER");
+	check_rds_ports(load, c);
 	if (c->rds)
 		conf_fault(load, c, "rds", -1, "the reliable data service is not in this version");
 	if (c->config_duration_s && c->config_duration_s < 60)

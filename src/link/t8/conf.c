@@ -79,7 +79,9 @@ const struct conf_item link_t8_items[] = {
 	CONF_UINT(struct t8_conf, maximum_latency_s, 0, 0, 2592000, .unit = "s", .help = "maximumLatency of downlink data to devices whose profile has queue = \"scef\"; 0: as long as the server waits."),
 	CONF_UINT(struct t8_conf, delivery_timeout_s, 60, 1, 600, .unit = "s", .help = "How long the answer to a downlink request may take."),
 	CONF_BOOL(struct t8_conf, rds, false, .help = "Ask for the reliable data service."),
-	CONF_LATER("rds_ports", .help = "Static port pairs of the reliable data service."),
+	CONF_TEXTS(struct t8_conf, rds_ports, .reload = CONF_RESTART,
+		   .help = "Static port pairs of the reliable data service, \"UE:SCEF\" with ports from 0 to 15, for configurations that we make. A server is "
+			   "told by its rds_port."),
 	CONF_WORD(struct t8_conf, data_ack, "204", data_ack_words, .help = "How uplink data is acknowledged: without or with a body."),
 	CONF_GROUP(struct t8_conf, callback, callback_items, .help = "Where notifications arrive."),
 	CONF_END

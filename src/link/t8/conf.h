@@ -42,11 +42,15 @@ struct t8_conf {
 	int max_packet_unit; /* enum t8_packet_unit */
 	uint64_t maximum_latency_s, delivery_timeout_s;
 	bool rds;
+	struct conf_texts rds_ports; /* "UE:SCEF" */
 	int data_ack; /* enum t8_data_ack */
 	struct t8_callback_conf callback;
 };
 
 extern const struct conf_item link_t8_items[];
+
+#define T8_RDS_PORTS_MAX 16 /* pairs of one link */
+bool t8_rds_pair(const char *text, unsigned *ue, unsigned *scef); /* "UE:SCEF", 0 to 15 each; false: not of this form */
 
 /* conf_fault()s over the keys of one link and against the other t8 links of all. */
 void t8_conf_check(struct conf_load *load, const struct link_conf *conf, const struct conf_list *all);

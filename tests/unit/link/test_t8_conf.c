@@ -119,6 +119,19 @@ static void credentials_belong_to_their_method(void **state)
 	refused(PEER LOCAL "pdn_option = \"NEVER\";", "pdn_option");
 }
 
+static void rds_ports_are_pairs_of_four_bits(void **state)
+{
+	(void)state;
+	sound(PEER LOCAL "rds_ports = [\"0:15\", \"3:4\"];");
+	refused(PEER LOCAL "rds_ports = [\"3:16\"];", "rds_ports[0]"); /* case 56 */
+	refused(PEER LOCAL "rds_ports = [\"1:1\", \"16:0\"];", "rds_ports[1]");
+	refused(PEER LOCAL "rds_ports = [\"1-2\"];", "rds_ports[0]");
+	refused(PEER LOCAL "rds_ports = [\"1:2:3\"];", "rds_ports[0]");
+	refused(PEER LOCAL "rds_ports = [\"-1:2\"];", "rds_ports[0]");
+	refused(PEER LOCAL "rds_ports = [\" 1:2\"];", "rds_ports[0]");
+	refused(PEER LOCAL "rds_ports = [\"1:\"];", "rds_ports[0]");
+}
+
 static void what_is_not_built_says_so(void **state)
 {
 	(void)state;
@@ -126,7 +139,6 @@ static void what_is_not_built_says_so(void **state)
 	refused(PEER LOCAL "http = \"2\";", "http");
 	refused(PEER LOCAL "rds = true;", "rds");
 	sound(PEER LOCAL "rds = false;");
-	refused(PEER LOCAL "rds_ports = \"1-2\";", "rds_ports");
 	refused(PEER LOCAL "release = 14;", "release");
 }
 
@@ -184,6 +196,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_those_of_the_contract),
 		cmocka_unit_test(addresses_of_the_peer),
 		cmocka_unit_test(credentials_belong_to_their_method),
+		cmocka_unit_test(rds_ports_are_pairs_of_four_bits),
 		cmocka_unit_test(what_is_not_built_says_so),
 		cmocka_unit_test(s16_an_open_listener_needs_somebody_to_be_known),
 		cmocka_unit_test(links_may_share_a_listener_with_equal_tls),
