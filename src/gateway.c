@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "control/events.h"
 #include "control/notify.h"
 #include "control/version.h"
 #include "gateway_parts.h"
@@ -98,7 +99,7 @@ static int open_control(struct gateway *g)
 {
 	const struct control_env env = { g->loop,        g->metrics, g->alarms,
 					 g->sessions,    g->id,      g->root->gateway.run_dir,
-					 gateway_reload, g };
+					 gateway_reload, g,          g->events };
 	int err = control_open(&g->control, &env);
 
 	if (!err)
@@ -200,8 +201,10 @@ int gateway_open(struct gateway **out, const char *file, struct conf *conf, bool
 	g->verbose = verbose;
 	gateway_set_log(g);
 	gateway_id(&g->root->gateway, g->id, sizeof g->id);
+	err = events_new(&g->events);
 	log_ev(LOG_INFO, ROOM, "starting", LF_STR("version", niddgw_version), LF_STR("gateway", g->id));
-	err = open_all(g);
+	if (!err)
+		err = open_all(g);
 	if (!err)
 		err = watch_signals(g);
 	if (err) {
@@ -239,6 +242,7 @@ void gateway_close(struct gateway *g)
 	metrics_free(g->metrics);
 	loop_free(g->loop);
 	conf_free(g->conf);
+	events_free(g->events);
 	secret_wipe(g->key, sizeof g->key);
 	free(g);
 }

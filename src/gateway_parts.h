@@ -28,6 +28,7 @@ struct gateway {
 	struct metrics *metrics;
 	struct alarms *alarms;
 	struct lwm2m_registry *registry; /* names, types and units of what devices report */
+	struct events *events; /* the latest, from the log */
 	struct store *store;
 	struct sessions *sessions;
 	struct north *north;

@@ -35,7 +35,9 @@ static struct {
 	enum log_level level;
 	enum log_format format;
 	bool journal;
-} sink = { LOG_INFO, LOG_TEXT, false };
+	log_watch_fn *watch;
+	void *watch_arg;
+} sink = { LOG_INFO, LOG_TEXT, false, NULL, NULL };
 
 struct line {
 	char buf[LINE_MOST];
@@ -215,9 +217,23 @@ static bool is_device(const struct log_field *f)
 	return !strcmp(f->key, "dev");
 }
 
-void log_fields(enum log_level level, const char *room, const char *ev, const struct log_field *fields)
+static void tell_watch(enum log_level level, const char *room, const char *ev, const struct log_field *fields)
 {
-	const int saved = errno;
+	struct line l;
+
+	l.buf[0] = '{'; /* so that the first key gets no comma */
+	l.len = 1;
+	l.most = LOG_MEMBERS_MOST;
+	l.json = true;
+	for (const struct log_field *f = fields; f->key; f++) {
+		l.full = false;
+		put_field(&l, f);
+	}
+	sink.watch(sink.watch_arg, level, room, ev, l.buf + 1, l.len - 1);
+}
+
+static void write_line(enum log_level level, const char *room, const char *ev, const struct log_field *fields)
+{
 	struct line l;
 	ssize_t n;
 
@@ -238,12 +254,34 @@ void log_fields(enum log_level level, const char *room, const char *ev, const st
 	end(&l);
 	n = write(STDERR_FILENO, l.buf, l.len); /* nobody to tell when this fails */
 	(void)n;
+}
+
+void log_fields(enum log_level level, const char *room, const char *ev, const struct log_field *fields)
+{
+	const int saved = errno;
+	const enum log_level written = level == LOG_NOTE ? LOG_DEBUG : level;
+
+	if (sink.watch && level != LOG_DEBUG)
+		tell_watch(written, room, ev, fields);
+	if (written <= sink.level)
+		write_line(written, room, ev, fields);
 	errno = saved;
 }
 
 bool log_on(enum log_level level)
 {
-	return level <= sink.level;
+	return level <= sink.level || (sink.watch && level < LOG_DEBUG);
+}
+
+bool log_notes(void)
+{
+	return sink.watch || sink.level >= LOG_DEBUG;
+}
+
+void log_watch(log_watch_fn *fn, void *arg)
+{
+	sink.watch = fn;
+	sink.watch_arg = arg;
 }
 
 void log_set(enum log_level level, enum log_format format)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT, LOG_NOTE = LOG_LEVEL_COUNT };
 enum log_format { LOG_TEXT, LOG_JSON };
 extern const char *const log_level_names[LOG_LEVEL_COUNT + 1]; /* "error" .. "debug", NULL */
 
@@ -45,9 +45,23 @@ struct log_field {
 			log_fields(level, room, ev, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } });           \
 	} while (0)
 
+/* What operators want to see among the latest events, and is too much for the log of a fleet: there it stands at level debug. */
+#define log_note(room, ev, ...)                                                                                               \
+	do {                                                                                                                  \
+		if (log_notes())                                                                                              \
+			log_fields(LOG_NOTE, room, ev, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } });        \
+	} while (0)
+
 bool log_on(enum log_level level);
+bool log_notes(void);
 void log_fields(enum log_level level, const char *room, const char *ev, const struct log_field *fields);
 void log_set(enum log_level level, enum log_format format);
+/* Sees every event of level info and above and every note, whatever level is written; level LOG_DEBUG: a note. members: the fields as JSON
+ * members without braces, those that do not fit into LOG_MEMBERS_MOST octets left out. From whichever call logs, so it must not log. One
+ * per process; fn NULL: none any more. */
+#define LOG_MEMBERS_MOST 1024
+typedef void log_watch_fn(void *arg, enum log_level level, const char *room, const char *ev, const char *members, size_t len);
+void log_watch(log_watch_fn *fn, void *arg);
 /* True under $JOURNAL_STREAM that names stderr: lines then begin with <N>. Called once by main. */
 void log_open(void);
 

@@ -109,52 +109,79 @@ static void get_health(const struct control *c, const char *query, struct admin_
 	answer_json(answer, 200, render_health(c));
 }
 
-static void get_links(const struct control *c, const char *query, struct admin_answer *answer)
-{
-	(void)query;
-	answer_json(answer, 200, render_links(c));
-}
-
-static void get_servers(const struct control *c, const char *query, struct admin_answer *answer)
-{
-	(void)query;
-	answer_json(answer, 200, render_servers(c));
-}
-
-static void get_alarms(const struct control *c, const char *query, struct admin_answer *answer)
-{
-	(void)query;
-	answer_json(answer, 200, render_alarms(c));
-}
-
-/* ?limit=N&cursor=C; anything else in the query is refused rather than overlooked. false: answered with 400. */
-static bool page_of(const char *query, uint64_t *from, size_t *limit)
+/* ?limit=N&cursor=C, and device=NAME where that is asked for; anything else in the query is refused rather than
+ * overlooked. *device is the caller's to free. */
+static bool page_of(const char *query, uint64_t *from, size_t *limit, char **device)
 {
 	struct evkeyvalq params = { 0 };
 	bool sound = evhttp_parse_query_str(query ? query : "", &params) == 0;
-	uint64_t n = DEVICES_PAGE;
+	uint64_t n = LIST_PAGE;
 
 	*from = 0;
 	for (const struct evkeyval *kv = params.tqh_first; kv && sound; kv = kv->next.tqe_next) {
 		if (!strcmp(kv->key, "limit"))
 			sound = render_cursor(kv->value, &n) == 0;
+		else if (device && !*device && !strcmp(kv->key, "device"))
+			sound = (*device = strdup(kv->value)) != NULL;
 		else
 			sound = !strcmp(kv->key, "cursor") && render_cursor(kv->value, from) == 0;
 	}
 	evhttp_clear_headers(&params);
 	*limit = (size_t)n;
-	return sound && n >= 1 && n <= DEVICES_PAGE_MOST;
+	return sound && n >= 1 && n <= LIST_PAGE_MOST;
 }
 
-static void get_devices(const struct control *c, const char *query, struct admin_answer *answer)
+static void get_list(const struct control *c, const char *query, struct admin_answer *answer, render_list_fn *render)
 {
 	uint64_t from;
 	size_t limit;
 
-	if (page_of(query, &from, &limit))
-		answer_json(answer, 200, render_devices(c, from, limit));
+	if (page_of(query, &from, &limit, NULL))
+		answer_json(answer, 200, render(c, from, limit));
 	else
 		admin_error(answer, 400, "bad_request", "?limit=1..1000 and ?cursor= of the page before");
+}
+
+static void get_links(const struct control *c, const char *query, struct admin_answer *answer)
+{
+	get_list(c, query, answer, render_links);
+}
+
+static void get_servers(const struct control *c, const char *query, struct admin_answer *answer)
+{
+	get_list(c, query, answer, render_servers);
+}
+
+static void get_alarms(const struct control *c, const char *query, struct admin_answer *answer)
+{
+	get_list(c, query, answer, render_alarms);
+}
+
+static void get_events(const struct control *c, const char *query, struct admin_answer *answer)
+{
+	get_list(c, query, answer, render_events);
+}
+
+static void get_devices(const struct control *c, const char *query, struct admin_answer *answer)
+{
+	get_list(c, query, answer, render_devices);
+}
+
+static void get_queue(const struct control *c, const char *query, struct admin_answer *answer)
+{
+	char *name = NULL;
+	uint64_t from;
+	size_t limit;
+	bool sound = page_of(query, &from, &limit, &name);
+	const struct device *d = name ? sessions_find(c->env.sessions, name) : NULL;
+
+	if (!sound)
+		admin_error(answer, 400, "bad_request", "?device=NAME, ?limit=1..1000 and ?cursor= of the page before");
+	else if (name && !d)
+		admin_error(answer, 404, "not_found", "no such device");
+	else
+		answer_json(answer, 200, render_queue(c, d, from, limit));
+	free(name);
 }
 
 static void get_device(const struct control *c, const char *name, struct admin_answer *answer)
@@ -178,7 +205,7 @@ static const struct path {
 	{ "/metrics", get_metrics },        { "/healthz", get_healthz },      { "/readyz", get_readyz },
 	{ "/api/v1/info", get_info },       { "/api/v1/health", get_health }, { "/api/v1/devices", get_devices },
 	{ "/api/v1/devices/", get_device }, { "/api/v1/links", get_links },   { "/api/v1/servers", get_servers },
-	{ "/api/v1/alarms", get_alarms },
+	{ "/api/v1/alarms", get_alarms },   { "/api/v1/queue", get_queue },   { "/api/v1/events", get_events },
 };
 
 void admin_get(const struct control *c, const char *target, struct admin_answer *answer)

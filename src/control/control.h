@@ -15,6 +15,7 @@
 struct admin_conf; /* conf.h */
 struct alarms;
 struct control;
+struct events; /* events.h */
 struct link;
 struct loop;
 struct metrics;
@@ -45,6 +46,7 @@ struct control_env {
 	 */
 	int (*reload)(void *arg, FILE *report);
 	void *arg; /* of reload */
+	const struct events *events; /* NULL: none are kept */
 };
 
 /* Binds run_dir/ctl (0660; one that a dead process left is replaced). 0; -EADDRINUSE another daemon answers there; else a

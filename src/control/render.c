@@ -134,22 +134,39 @@ static json_t *servers_array(const struct control *c)
 	return list;
 }
 
-static json_t *document(const char *key, json_t *list)
+json_t *render_page(json_t *items, bool more, uint64_t next)
 {
-	json_t *o = render_new();
+	json_t *o = items ? render_new() : NULL;
 
-	json_object_set_new(o, key, list);
+	if (!o) { /* a short page would look like the last one */
+		json_decref(items);
+		return NULL;
+	}
+	json_object_set_new(o, "items", items);
+	json_object_set_new(o, "next", more ? json_sprintf("%llu", (unsigned long long)next) : json_null());
 	return o;
 }
 
-json_t *render_links(const struct control *c)
+/* Of a list that is at hand as a whole, which is taken. */
+static json_t *slice(json_t *all, uint64_t from, size_t limit)
 {
-	return document("links", links_array(c));
+	size_t n = json_array_size(all), end = from < n && n - from > limit ? (size_t)from + limit : n;
+	json_t *items = all ? json_array() : NULL;
+
+	for (size_t i = from < n ? (size_t)from : n; i < end; i++)
+		json_array_append(items, json_array_get(all, i));
+	json_decref(all);
+	return render_page(items, end < n, end);
 }
 
-json_t *render_servers(const struct control *c)
+json_t *render_links(const struct control *c, uint64_t from, size_t limit)
 {
-	return document("servers", servers_array(c));
+	return slice(links_array(c), from, limit);
+}
+
+json_t *render_servers(const struct control *c, uint64_t from, size_t limit)
+{
+	return slice(servers_array(c), from, limit);
 }
 
 /* ---- alarms ---- */
@@ -188,13 +205,13 @@ static void add_alarm(void *arg, const struct alarm *al)
 	json_array_append_new(arg, o);
 }
 
-json_t *render_alarms(const struct control *c)
+json_t *render_alarms(const struct control *c, uint64_t from, size_t limit)
 {
 	json_t *list = json_array();
 
 	if (list)
 		alarms_each(c->env.alarms, add_alarm, list);
-	return document("alarms", list);
+	return slice(list, from, limit);
 }
 
 /* ---- health: one verdict per link and server, and one for all ---- */

@@ -9,6 +9,7 @@
 #define NIDDGW_CONTROL_RENDER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,24 +17,30 @@
 
 struct device;
 
-enum { DEVICES_PAGE = 100, DEVICES_PAGE_MOST = 1000 }; /* devices in one answer, and what may be asked for */
+enum { LIST_PAGE = 100, LIST_PAGE_MOST = 1000 }; /* items of a list in one answer, and what may be asked for */
 
 json_t *render_new(void); /* {"v":1,"ts":".."}: how each document begins */
 json_t *render_status(const struct control *c);
 json_t *render_info(const struct control *c);
 json_t *render_health(const struct control *c);
-json_t *render_links(const struct control *c);
-json_t *render_servers(const struct control *c);
-json_t *render_alarms(const struct control *c);
 json_t *render_device(const struct device *d);
+
+/* ---- lists ---- */
 /**
- * One page of devices in order of configuration, stored ones behind them.
- * @param from   the place to begin at: the number in "next" of the page before. Devices that come or go between two pages may be
- *               missed or seen twice
- * @param limit  1 to DEVICES_PAGE_MOST
- * @return {"devices":[..],"next":"CURSOR"}; no "next" in the last page
+ * One page of a list.
+ * @param from   the place to begin at: the number in "next" of the page before, 0 at first. Items that come or go between two pages may
+ *               be missed or seen twice
+ * @param limit  1 to LIST_PAGE_MOST
+ * @return {"items":[..],"next":"CURSOR"}; "next" is null in the last page
  */
-json_t *render_devices(const struct control *c, uint64_t from, size_t limit);
+typedef json_t *render_list_fn(const struct control *c, uint64_t from, size_t limit);
+render_list_fn render_links, render_servers, render_alarms;
+render_list_fn render_devices; /* in order of configuration, stored ones behind them */
+render_list_fn render_events;  /* the newest first */
+/* What waits for a device, its servers or an answer, device by device; d NULL: of all. A page may have fewer than limit items, or none, and
+ * not be the last: one call looks at so many devices only. */
+json_t *render_queue(const struct control *c, const struct device *d, uint64_t from, size_t limit);
+json_t *render_page(json_t *items, bool more, uint64_t next); /* items is taken; NULL: memory was short */
 int render_cursor(const char *cursor, uint64_t *from); /* 0, or -EBADMSG: not one of ours */
 
 /* ---- for the files of rendering ---- */

@@ -168,18 +168,13 @@ static bool add_to_page(void *arg, const struct device *d)
 json_t *render_devices(const struct control *c, uint64_t from, size_t limit)
 {
 	struct page p = { .list = json_array(), .limit = limit };
-	json_t *o = render_new();
 	size_t next = sessions_each_from(c->env.sessions, (size_t)from, add_to_page, &p);
 
-	if (p.failed) { /* a short page would look like the last one */
+	if (p.failed) {
 		json_decref(p.list);
-		json_decref(o);
-		return NULL;
+		p.list = NULL;
 	}
-	json_object_set_new(o, "devices", p.list);
-	if (next < sessions_places(c->env.sessions))
-		json_object_set_new(o, "next", json_sprintf("%zu", next));
-	return o;
+	return render_page(p.list, next < sessions_places(c->env.sessions), next);
 }
 
 int render_cursor(const char *cursor, uint64_t *from)

@@ -46,36 +46,65 @@ static json_t *show_status(const struct control *c, const json_t *request)
 	return verbs_ok(render_status(c));
 }
 
-static json_t *show_links(const struct control *c, const json_t *request)
+/* limit and cursor of the request. NULL: they are sound; else what is answered instead. */
+static json_t *page_faults(const json_t *request, uint64_t *from, size_t *limit)
 {
-	(void)request;
-	return verbs_ok(render_links(c));
+	const json_t *asked = json_object_get(request, "limit"), *cursor = json_object_get(request, "cursor");
+	json_int_t n = asked ? json_integer_value(asked) : LIST_PAGE;
+	const char *text = cursor ? json_string_value(cursor) : "0";
+
+	if (n < 1 || n > LIST_PAGE_MOST)
+		return verbs_error("bad_request", "limit must be 1 to 1000");
+	*limit = (size_t)n;
+	return text && !render_cursor(text, from) ? NULL : verbs_error("bad_request", "cursor is none that was given");
 }
 
-static json_t *show_servers(const struct control *c, const json_t *request)
+static json_t *show_list(const struct control *c, const json_t *request, render_list_fn *render)
 {
-	(void)request;
-	return verbs_ok(render_servers(c));
+	uint64_t from;
+	size_t limit;
+	json_t *faults = page_faults(request, &from, &limit);
+
+	return faults ? faults : verbs_ok(render(c, from, limit));
 }
 
-static json_t *show_alarms(const struct control *c, const json_t *request)
+static json_t *list_links(const struct control *c, const json_t *request)
 {
-	(void)request;
-	return verbs_ok(render_alarms(c));
+	return show_list(c, request, render_links);
+}
+
+static json_t *list_servers(const struct control *c, const json_t *request)
+{
+	return show_list(c, request, render_servers);
+}
+
+static json_t *list_alarms(const struct control *c, const json_t *request)
+{
+	return show_list(c, request, render_alarms);
 }
 
 static json_t *list_devices(const struct control *c, const json_t *request)
 {
-	const json_t *limit = json_object_get(request, "limit"), *cursor = json_object_get(request, "cursor");
-	json_int_t n = limit ? json_integer_value(limit) : DEVICES_PAGE;
-	const char *from = cursor ? json_string_value(cursor) : "0";
-	uint64_t at;
+	return show_list(c, request, render_devices);
+}
 
-	if (n < 1 || n > DEVICES_PAGE_MOST)
-		return verbs_error("bad_request", "limit must be 1 to 1000");
-	if (!from || render_cursor(from, &at))
-		return verbs_error("bad_request", "cursor is none that was given");
-	return verbs_ok(render_devices(c, at, (size_t)n));
+static json_t *list_events(const struct control *c, const json_t *request)
+{
+	return show_list(c, request, render_events);
+}
+
+static json_t *list_queue(const struct control *c, const json_t *request)
+{
+	const json_t *name = json_object_get(request, "name");
+	const char *text = json_string_value(name);
+	const struct device *d = text ? sessions_find(c->env.sessions, text) : NULL;
+	uint64_t from;
+	size_t limit;
+	json_t *faults = page_faults(request, &from, &limit);
+
+	if (name && !d && !faults)
+		faults = verbs_error("not_found", "no such device");
+	return faults ? faults : verbs_ok(render_queue(c, d, from, limit));
 }
 
 static json_t *show_device(const struct control *c, const json_t *request)
@@ -107,9 +136,11 @@ static const struct verb {
 	{ "device remove", NULL, records_remove },
 	{ "device import", NULL, records_import },
 	{ "device export", NULL, records_export },
-	{ "links", show_links, NULL },
-	{ "servers", show_servers, NULL },
-	{ "alarms", show_alarms, NULL },
+	{ "links", list_links, NULL },
+	{ "servers", list_servers, NULL },
+	{ "queue", list_queue, NULL },
+	{ "alarms", list_alarms, NULL },
+	{ "events", list_events, NULL },
 	{ "reload", NULL, NULL },
 };
 

@@ -17,7 +17,7 @@
 #define DEFAULT_SOCKET "/run/niddgw/ctl"
 
 enum { DONE, FAILED, MISUSED };
-enum { LIST_PAGE = 500 };
+enum { PAGE = 500 };
 
 struct call {
 	struct client *client;
@@ -25,6 +25,7 @@ struct call {
 	const char *verb; /* as the daemon knows it */
 	const char *name; /* NULL: none is taken */
 	void (*show)(const json_t *data);
+	const struct show_list *list;
 	const struct device_call *device; /* for those that take more */
 };
 
@@ -71,54 +72,69 @@ static int run_show(const struct call *call)
 	return DONE;
 }
 
-/* ---- device list: page by page, so that a million devices need no memory here or there ---- */
+/* ---- lists: page by page, so that a million items need no memory here or there ---- */
 
 struct listing {
 	struct table table;
+	bool begun;
 	size_t printed;
 };
+
+static void begin_document(const json_t *page)
+{
+	const json_t *ts = json_object_get(page, "ts");
+
+	fputs("{\"v\":1,", stdout);
+	if (ts) {
+		fputs("\"ts\":", stdout);
+		print_json(ts, JSON_COMPACT);
+		putchar(',');
+	}
+	fputs("\"items\":[", stdout);
+}
 
 static void list_page(struct listing *l, const struct call *call, const json_t *page)
 {
 	size_t i;
-	json_t *device;
+	json_t *item;
 
-	if (call->json && !l->printed) {
-		const json_t *ts = json_object_get(page, "ts");
-
-		fputs("{\"v\":1,", stdout);
-		if (ts) {
-			fputs("\"ts\":", stdout);
-			print_json(ts, JSON_COMPACT);
-			putchar(',');
-		}
-		fputs("\"devices\":[", stdout);
-	}
-	json_array_foreach(json_object_get(page, "devices"), i, device)
+	if (call->json && !l->begun)
+		begin_document(page);
+	l->begun = true;
+	json_array_foreach(json_object_get(page, "items"), i, item)
 	{
 		if (!call->json) {
-			show_add_device(&l->table, device);
+			call->list->add(&l->table, item);
 			continue;
 		}
-		fputs(l->printed || i ? ",\n" : "\n", stdout);
-		print_json(device, JSON_COMPACT);
+		fputs(l->printed++ ? ",\n" : "\n", stdout);
+		print_json(item, JSON_COMPACT);
 	}
-	l->printed += i + 1; /* never 0 again, even when the page was empty */
 	if (!call->json)
 		table_print(&l->table);
 }
 
-static int run_device_list(const struct call *call)
+static json_t *page_request(const struct call *call, const char *cursor)
+{
+	json_t *request = json_pack("{s:s, s:i, s:s*}", "verb", call->verb, "limit", PAGE, "cursor", cursor);
+
+	if (!call->name || !json_object_set_new(request, "name", json_string(call->name)))
+		return request;
+	complain("\"%s\" is not UTF-8", call->name);
+	json_decref(request);
+	return NULL;
+}
+
+static int run_list(const struct call *call)
 {
 	struct listing l = { 0 };
 	char *cursor = NULL;
 	int status = DONE;
 
-	table_init(&l.table, device_heads, device_columns);
+	table_init(&l.table, call->list->heads, call->list->columns);
 	do {
-		json_t *request = json_pack("{s:s, s:i, s:s*}", "verb", call->verb, "limit", LIST_PAGE, "cursor",
-					    cursor);
-		json_t *page = client_ask(call->client, request);
+		json_t *request = page_request(call, cursor);
+		json_t *page = request ? client_ask(call->client, request) : NULL;
 		const char *next = json_string_value(json_object_get(page, "next"));
 
 		free(cursor);
@@ -129,8 +145,8 @@ static int run_device_list(const struct call *call)
 			status = FAILED;
 		json_decref(page);
 	} while (cursor);
-	if (call->json && l.printed)
-		puts("\n]}");
+	if (call->json && l.begun)
+		puts("\n],\"next\":null}");
 	table_fini(&l.table);
 	return status;
 }
@@ -189,29 +205,32 @@ enum { DRY_RUN = 1, JSONL = 2, ALL = 4 }; /* options that only some verbs take *
 
 static const struct verb {
 	const char *words;                   /* one or two */
-	const char *argument;                /* one that ends in .. may come again */
+	const char *argument;                /* one that ends in .. may come again; one in brackets may be left out */
 	int (*run)(const struct call *call); /* NULL: known, and not built in this version */
-	void (*show)(const json_t *data);
 	const char *help;
 	unsigned options;
+	const struct show_list *list;     /* of run_list */
+	void (*show)(const json_t *data); /* of run_show */
 } verbs[] = {
-	{ "status", NULL, run_show, show_status, "the gateway at a glance", 0 },
-	{ "device list", NULL, run_device_list, NULL, "every device, one line each", 0 },
-	{ "device show", "NAME", run_show, show_object, "all that is known of one device", 0 },
-	{ "device add", "KEY=VALUE ..", run_device_add, NULL,
-	  "one device record into the store, or another one for its name", 0 },
-	{ "device remove", "NAME", run_device_remove, NULL, "a stored record and its device", 0 },
-	{ "device import", "FILE", run_device_import, NULL,
-	  "records of a CSV or .jsonl file into the store, all or none", DRY_RUN | JSONL },
-	{ "device export", NULL, run_device_export, NULL, "the stored records, as import takes them", JSONL | ALL },
-	{ "links", NULL, run_show, show_links, "the links to devices", 0 },
-	{ "servers", NULL, run_show, show_servers, "the LwM2M servers", 0 },
-	{ "alarms", NULL, run_show, show_alarms, "what is wrong now", 0 },
-	{ "reload", NULL, run_reload, NULL, "read the configuration again; a faulty one changes nothing", 0 },
-	{ "queue", NULL, NULL, NULL, NULL, 0 },
-	{ "plugins", NULL, NULL, NULL, NULL, 0 },
-	{ "modem", NULL, NULL, NULL, NULL, 0 },
-	{ "check", NULL, NULL, NULL, NULL, 0 },
+	{ "status", NULL, run_show, "the gateway at a glance", 0, NULL, show_status },
+	{ "device list", NULL, run_list, "every device, one line each", 0, &show_devices, NULL },
+	{ "device show", "NAME", run_show, "all that is known of one device", 0, NULL, show_object },
+	{ "device add", "KEY=VALUE ..", run_device_add, "one device record into the store, or another one for its name",
+	  0, NULL, NULL },
+	{ "device remove", "NAME", run_device_remove, "a stored record and its device", 0, NULL, NULL },
+	{ "device import", "FILE", run_device_import, "records of a CSV or .jsonl file into the store, all or none",
+	  DRY_RUN | JSONL, NULL, NULL },
+	{ "device export", NULL, run_device_export, "the stored records, as import takes them", JSONL | ALL, NULL,
+	  NULL },
+	{ "links", NULL, run_list, "the links to devices", 0, &show_links, NULL },
+	{ "servers", NULL, run_list, "the LwM2M servers", 0, &show_servers, NULL },
+	{ "queue", "[NAME]", run_list, "what waits for a device or a server", 0, &show_queue, NULL },
+	{ "alarms", NULL, run_list, "what is wrong now", 0, &show_alarms, NULL },
+	{ "events", NULL, run_list, "what has happened, the latest first", 0, &show_events, NULL },
+	{ "reload", NULL, run_reload, "read the configuration again; a faulty one changes nothing", 0, NULL, NULL },
+	{ "plugins", NULL, NULL, NULL, 0, NULL, NULL },
+	{ "modem", NULL, NULL, NULL, 0, NULL, NULL },
+	{ "check", NULL, NULL, NULL, 0, NULL, NULL },
 };
 
 static void print_help(FILE *to)
@@ -258,13 +277,13 @@ static int misused(const char *what, const char *arg)
 	return MISUSED;
 }
 
-/* "A" stands for one argument, "A .." for one or more. */
+/* "A" stands for one argument, "A .." for one or more, "[A]" for one that may be left out. */
 static int count_faults(const struct verb *v, int n, const char *const *args)
 {
 	const size_t len = v->argument ? strlen(v->argument) : 0;
 	const bool more = len > 3 && !strcmp(v->argument + len - 3, " ..");
 
-	if (v->argument && !n)
+	if (v->argument && !n && *v->argument != '[')
 		return misused("missing argument:", v->argument);
 	if (n > (v->argument ? 1 : 0) && !more)
 		return misused("argument too many:", args[v->argument ? 1 : 0]);
@@ -302,8 +321,9 @@ static int run_verb(const char *socket_path, bool json, unsigned options, int ar
 	if (status)
 		return status;
 	call.verb = v->words;
-	call.name = v->argument ? args[0] : NULL;
+	call.name = v->argument && argc > used ? args[0] : NULL;
 	call.show = v->show;
+	call.list = v->list;
 	if (client_open(&call.client, socket_path))
 		return FAILED;
 	device.client = call.client;

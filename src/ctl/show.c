@@ -2,6 +2,7 @@
 /* show.c - the daemon's objects for people */
 #include "ctl/show.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,52 +111,106 @@ void show_object(const json_t *o)
 
 /* ---- lists ---- */
 
-/* One row per object of a list, one column per key. */
-static void show_list(const json_t *list, const char *const *heads, const char *const *keys, size_t columns)
+/* One column per key. */
+static int add_keys(struct table *t, const json_t *o, const char *const *keys, size_t columns)
 {
 	char text[TABLE_COLUMNS_MOST][VALUE_MOST];
 	const char *cells[TABLE_COLUMNS_MOST];
+
+	for (size_t k = 0; k < columns; k++)
+		cells[k] = member(o, keys[k], text[k], sizeof text[k]);
+	return table_add(t, cells);
+}
+
+/* A list whose rows are members of its items: its heads, and its add(). */
+#define LIST(name, heads_, keys_)                                                         \
+	static int add_##name(struct table *t, const json_t *o)                           \
+	{                                                                                 \
+		_Static_assert(sizeof(heads_) == sizeof(keys_), "a key for each column"); \
+		return add_keys(t, o, keys_, sizeof(keys_) / sizeof *(keys_));            \
+	}                                                                                 \
+	const struct show_list show_##name = { heads_, sizeof(heads_) / sizeof *(heads_), add_##name }
+
+static const char *const link_heads[] = { "LINK", "TYPE", "STATE", "SINCE", "LAST OK", "DETAIL" };
+static const char *const link_keys[] = { "name", "type", "state", "since", "last_ok", "detail" };
+LIST(links, link_heads, link_keys);
+
+static const char *const server_heads[] = { "SERVER", "STATE", "ROLE", "ASSOCIATIONS", "LAST HEARD", "ADDRESS", "URI" };
+static const char *const server_keys[] = { "name", "state", "role", "associations", "last_heard", "address", "uri" };
+LIST(servers, server_heads, server_keys);
+
+static const char *const alarm_heads[] = { "SEVERITY", "ALARM", "SOURCE", "RAISED", "COUNT", "TEXT", "ACTION" };
+static const char *const alarm_keys[] = { "severity", "type", "source", "raised", "count", "text", "action" };
+LIST(alarms, alarm_heads, alarm_keys);
+
+static const char *const queue_heads[] = { "DEVICE", "SERVER", "DIR",  "KIND",  "STATE", "TYPE",
+					   "CODE",   "OP",     "PATH", "BYTES", "AGE",   "LEFT" };
+static const char *const queue_keys[] = { "device", "server", "dir",  "kind",  "state", "type",
+					  "code",   "op",     "path", "bytes", "age_s", "left_s" };
+LIST(queue, queue_heads, queue_keys);
+
+/* ---- events: what all have, then the rest as KEY=VALUE ---- */
+
+static bool is_own_column(const char *key)
+{
+	static const char *const keys[] = { "id", "ts", "level", "room", "event", "device", "count" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (!strcmp(key, keys[i]))
+			return true;
+	return false;
+}
+
+static const char *rest_of(const json_t *event, char *buf, size_t size)
+{
+	char text[VALUE_MOST];
+	size_t len = 0;
+	const char *key;
+	json_t *value;
+
+	*buf = '\0';
+	json_object_foreach((json_t *)event, key, value)
+	{
+		if (is_own_column(key) || len >= size)
+			continue;
+		text_of(value, text, sizeof text);
+		len += (size_t)snprintf(buf + len, size - len, strchr(text, ' ') ? "%s%s=\"%s\"" : "%s%s=%s",
+					len ? " " : "", key, text);
+	}
+	return buf;
+}
+
+static int add_event(struct table *t, const json_t *event)
+{
+	char text[6][VALUE_MOST], rest[2 * VALUE_MOST];
+	const char *cells[] = {
+		member(event, "ts", text[0], VALUE_MOST),    member(event, "level", text[1], VALUE_MOST),
+		member(event, "room", text[2], VALUE_MOST),  member(event, "event", text[3], VALUE_MOST),
+		member(event, "count", text[4], VALUE_MOST), member(event, "device", text[5], VALUE_MOST),
+		rest_of(event, rest, sizeof rest),
+	};
+
+	return table_add(t, cells);
+}
+
+static const char *const event_heads[] = { "TIME", "LEVEL", "ROOM", "EVENT", "COUNT", "DEVICE", "DETAILS" };
+const struct show_list show_events = { event_heads, sizeof event_heads / sizeof *event_heads, add_event };
+
+/* ---- status ---- */
+
+static void show_rows(const struct show_list *list, const json_t *items)
+{
 	struct table t;
 	size_t i;
 	json_t *o;
 
-	table_init(&t, heads, columns);
-	json_array_foreach(list, i, o)
+	table_init(&t, list->heads, list->columns);
+	json_array_foreach(items, i, o)
 	{
-		for (size_t k = 0; k < columns; k++)
-			cells[k] = member(o, keys[k], text[k], sizeof text[k]);
-		table_add(&t, cells);
+		list->add(&t, o);
 	}
 	table_print(&t);
 	table_fini(&t);
-}
-
-#define SHOW_LIST(list, heads, keys) show_list(list, heads, keys, sizeof(keys) / sizeof *(keys))
-
-void show_links(const json_t *document)
-{
-	static const char *const heads[] = { "LINK", "TYPE", "STATE", "SINCE", "LAST OK", "DETAIL" };
-	static const char *const keys[] = { "name", "type", "state", "since", "last_ok", "detail" };
-
-	SHOW_LIST(json_object_get(document, "links"), heads, keys);
-}
-
-void show_servers(const json_t *document)
-{
-	static const char *const heads[] = {
-		"SERVER", "STATE", "ROLE", "ASSOCIATIONS", "LAST HEARD", "ADDRESS", "URI"
-	};
-	static const char *const keys[] = { "name", "state", "role", "associations", "last_heard", "address", "uri" };
-
-	SHOW_LIST(json_object_get(document, "servers"), heads, keys);
-}
-
-void show_alarms(const json_t *document)
-{
-	static const char *const heads[] = { "SEVERITY", "ALARM", "SOURCE", "RAISED", "COUNT", "TEXT", "ACTION" };
-	static const char *const keys[] = { "severity", "type", "source", "raised", "count", "text", "action" };
-
-	SHOW_LIST(json_object_get(document, "alarms"), heads, keys);
 }
 
 void show_status(const json_t *status)
@@ -169,19 +224,18 @@ void show_status(const json_t *status)
 	json_decref(rest);
 	if (json_array_size(json_object_get(status, "links"))) {
 		putchar('\n');
-		show_links(status);
+		show_rows(&show_links, json_object_get(status, "links"));
 	}
 	if (json_array_size(json_object_get(status, "servers"))) {
 		putchar('\n');
-		show_servers(status);
+		show_rows(&show_servers, json_object_get(status, "servers"));
 	}
 }
 
 /* ---- devices ---- */
 
-const char *const device_heads[] = { "DEVICE",  "STATE", "REACH",   "TRANSPORT", "LINK",
-				     "LAST UP", "QUEUE", "SERVERS", "EP" };
-const size_t device_columns = sizeof device_heads / sizeof *device_heads;
+static const char *const device_heads[] = { "DEVICE",  "STATE", "REACH",   "TRANSPORT", "LINK",
+					    "LAST UP", "QUEUE", "SERVERS", "EP" };
 
 /* Where it is registered, names separated by commas. */
 static const char *registered_at(const json_t *device, char *buf, size_t size)
@@ -201,7 +255,7 @@ static const char *registered_at(const json_t *device, char *buf, size_t size)
 	return buf;
 }
 
-int show_add_device(struct table *t, const json_t *device)
+static int add_device(struct table *t, const json_t *device)
 {
 	char text[9][VALUE_MOST];
 	const json_t *link = json_object_get(device, "link");
@@ -219,3 +273,5 @@ int show_add_device(struct table *t, const json_t *device)
 
 	return table_add(t, cells);
 }
+
+const struct show_list show_devices = { device_heads, sizeof device_heads / sizeof *device_heads, add_device };

@@ -9,12 +9,13 @@
 
 void show_object(const json_t *o); /* every member on a line of its own: "link.mtu  1358" */
 void show_status(const json_t *status);
-void show_links(const json_t *document);
-void show_servers(const json_t *document);
-void show_alarms(const json_t *document);
 
-extern const char *const device_heads[];
-extern const size_t device_columns;
-int show_add_device(struct table *t, const json_t *device); /* a row below device_heads. 0 or -ENOMEM */
+/* A list: the heads of its columns, and how one of its items becomes a row below them. add: 0 or -ENOMEM. */
+struct show_list {
+	const char *const *heads;
+	size_t columns;
+	int (*add)(struct table *t, const json_t *item);
+};
+extern const struct show_list show_devices, show_links, show_servers, show_queue, show_alarms, show_events;
 
 #endif

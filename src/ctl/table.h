@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum { TABLE_COLUMNS_MOST = 10, TABLE_CELL_MOST = 160 /* octets of a cell as it is printed */ };
+enum { TABLE_COLUMNS_MOST = 12, TABLE_CELL_MOST = 160 /* octets of a cell as it is printed */ };
 
 struct table {
 	const char *const *heads; /* borrowed, columns of them; NULL: no line of heads */

@@ -119,7 +119,7 @@ static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 
 static void drop_note(struct assoc *a, struct note *n)
 {
-	count(a->dev->all, C_HOLD_DROPPED);
+	held_dropped(a, 1, "no answer");
 	coap_tx_remove(&n->tx, clock_now_ms());
 	note_free(n);
 }

@@ -466,7 +466,7 @@ static void hold(struct exchange *x, uint64_t now_ms)
 		arm(x);
 		return;
 	}
-	count(x->dev->all, C_HOLD_DROPPED);
+	held_dropped(x->assoc, 1, "hold_s");
 	exchange_count(x, LINK_RES_DROPPED);
 	exchange_free(x);
 }

@@ -189,6 +189,12 @@ static bool unit_add(struct device *d, rds_ports rds, uint32_t id, const uint8_t
 	return true;
 }
 
+static void budget_dropped(const struct device *d, const char *why)
+{
+	count(d->all, C_BUDGET_DROPPED);
+	log_note(ROOM, "answer.dropped", LF_STR("dev", device_name(d)), LF_STR("reason", why));
+}
+
 static void flush_units(struct device *d)
 {
 	uint64_t now = clock_now_ms();
@@ -202,7 +208,7 @@ static void flush_units(struct device *d)
 			break;
 		u = unit_take(w, &w->first);
 		if (late) {
-			count(d->all, C_BUDGET_DROPPED);
+			budget_dropped(d, "the device listens no longer");
 			handover_told(d, u->id);
 		} else {
 			device_put(d, u->rds, u->id, u->data, u->len);
@@ -223,7 +229,7 @@ bool gate_lets_unit(struct device *d, rds_ports rds, uint32_t id, const uint8_t 
 	if (!has_units(d) && budget_has_room(d))
 		return true;
 	if (!unit_add(d, rds, id, data, len)) {
-		count(d->all, C_BUDGET_DROPPED);
+		budget_dropped(d, "too many wait");
 		handover_told(d, id);
 		quota_bites(d, false, "more answers wait for the budget than are kept");
 	}

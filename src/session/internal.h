@@ -593,6 +593,7 @@ void note_leave(struct note *n);
 void note_find_relation(struct note *n); /* by its token */
 void note_free(struct note *n);
 void notes_expire(struct assoc *a);
+void held_dropped(const struct assoc *a, size_t n, const char *why); /* so many units that were kept for the server are counted and told */
 
 /* ---- block.c, block_serve.c ---- */
 uint8_t block_check(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v); /* of a server's request: 0 or the code to refuse with */

@@ -145,6 +145,15 @@ static bool is_waiting(const struct note *n, const void *arg)
 	return n->tx.state != COAP_TX_FLIGHT;
 }
 
+void held_dropped(const struct assoc *a, size_t n, const char *why)
+{
+	if (!n)
+		return;
+	*a->dev->all->counters[C_HOLD_DROPPED] += n;
+	log_note(ROOM, "held.dropped", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
+		 LF_UINT("units", n), LF_STR("reason", why));
+}
+
 /* From the end on: what stands behind one that is taken out may leave at once, what stands before it does not. */
 static size_t drop_notes(struct assoc *a, note_pred_fn *pred, const void *arg)
 {
@@ -198,7 +207,7 @@ static bool is_lost_for_good(const struct note *n, const void *arg)
 
 void notes_in_doubt(struct assoc *a)
 {
-	*a->dev->all->counters[C_HOLD_DROPPED] += drop_notes(a, is_lost_for_good, NULL);
+	held_dropped(a, drop_notes(a, is_lost_for_good, NULL), "in doubt");
 	for (struct note *n = a->notes; n; n = n->next) {
 		if (!n->tx.first_ms || !n->tx.peer)
 			continue;
@@ -230,7 +239,7 @@ void notes_expire(struct assoc *a)
 {
 	uint64_t now = clock_now_ms();
 
-	*a->dev->all->counters[C_HOLD_DROPPED] += drop_notes(a, is_expired, &now);
+	held_dropped(a, drop_notes(a, is_expired, &now), "hold_s");
 }
 
 static void make_room(struct assoc *a)
@@ -242,7 +251,7 @@ static void make_room(struct assoc *a)
 	n = take_note(a, is_waiting, NULL);
 	if (n) {
 		note_free(n);
-		count(a->dev->all, C_HOLD_DROPPED);
+		held_dropped(a, 1, "hold_max");
 	}
 }
 

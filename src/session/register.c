@@ -256,6 +256,8 @@ static void updated(const struct exchange *x)
 	struct lwm2m_objects *o = copy_objects(x);
 
 	take_params(r, x->params, clock_wall_ms());
+	log_note(ROOM, "updated", LF_STR("dev", device_name(x->dev)), LF_STR("server", x->assoc->srv->conf->head.name),
+		 LF_UINT("lifetime_s", r->lifetime_s), LF_STR("binding", r->binding));
 	if (o) {
 		lwm2m_objects_free(r->objects);
 		r->objects = o;

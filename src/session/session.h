@@ -105,6 +105,39 @@ struct device_status {
 	struct device_server_status servers[8];
 };
 void device_status(const struct device *d, struct device_status *st);
+
+/* ---- what waits for somebody: requests of either side, notifications that are kept for their server, answers on their way down ---- */
+enum queue_kind { QUEUE_REQUEST, QUEUE_NOTIFICATION, QUEUE_ANSWER, QUEUE_KIND_COUNT };
+enum queue_state {
+	QUEUE_WAITS,    /* has not left, or waits to leave again: for the device, its server, the budget, the disk */
+	QUEUE_SENT,     /* has left; an acknowledgement or answer is due */
+	QUEUE_BUFFERED, /* the network keeps it for the device */
+	QUEUE_ACKED,    /* confirmed; its answer is due */
+	QUEUE_STATE_COUNT
+};
+extern const char *const queue_kind_names[QUEUE_KIND_COUNT];   /* "request", .. */
+extern const char *const queue_state_names[QUEUE_STATE_COUNT]; /* "queued", "sent", .. as event/down has them */
+struct queue_item {
+	const char *device, *server;
+	bool up;               /* from the device */
+	enum queue_kind kind;
+	enum queue_state state;
+	uint8_t code;
+	const char *op;        /* "register", "read", ..; NULL: it cannot be seen */
+	const char *path;      /* "/3/0/1"; NULL: the same, or there is none; borrowed for the call */
+	bool con;
+	size_t bytes;          /* of the whole message as it goes on */
+	uint64_t age_ms, left_ms; /* left: until somebody is told an error, or it is dropped */
+};
+typedef bool queue_each_fn(void *arg, const struct queue_item *it); /* false: stop before it */
+/**
+ * What waits, device by device, the oldest of each first.
+ * @param d     only this device; NULL: all
+ * @param from  0, or what the call before returned: things that come or go in between may be missed or seen twice
+ * @return where to go on, which may be without a single call of fn: one call looks at so many devices only; 0: that was all
+ */
+uint64_t sessions_queue(const struct sessions *s, const struct device *d, uint64_t from, queue_each_fn *fn, void *arg);
+
 size_t device_link_text(const struct device *d, char *buf, size_t size); /* link_ops.describe */
 const char *device_name(const struct device *d);
 

@@ -362,6 +362,14 @@ static void send_again(struct device *d)
 		}
 }
 
+/* What became of a unit that went nowhere, for whoever looks at the latest events. */
+static void note_dropped(const struct device *d, enum link_result res)
+{
+	if (res == LINK_RES_MALFORMED || res == LINK_RES_QUOTA || res == LINK_RES_DROPPED)
+		log_note(ROOM, "uplink.dropped", LF_STR("dev", device_name(d)),
+			 LF_STR("reason", link_result_names[res]));
+}
+
 void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8_t *data, size_t len)
 {
 	struct sessions *s = arg;
@@ -405,6 +413,7 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		link_verdict(up, res == LINK_RES_MALFORMED ? LINK_MALFORMED : LINK_TAKEN);
 	if (res != LINK_RES_COUNT)
 		link_count(l, res);
+	note_dropped(d, res);
 	coap_peer_contact(&d->south, clock_now_ms());
 	gate_flush(d);
 	relay_contact(d);

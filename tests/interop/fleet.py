@@ -55,7 +55,7 @@ class Fleet(Way):
 
     def sleeping(self):
         """How many devices the gateway takes for asleep."""
-        return sum(d["reach"] == "sleeping" for d in self.gateway.ctl("device", "list")["devices"])
+        return sum(d["reach"] == "sleeping" for d in self.gateway.ctl("device", "list")["items"])
 
 
 # ---- what the cases are made of ----------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def fleet_killed(run):
     way.since = run.server.mark()
     way.gateway.kill9()
     way.gateway.start().ready(60)
-    listed = way.gateway.ctl("device", "list")["devices"]
+    listed = way.gateway.ctl("device", "list")["items"]
     assert sum(d["state"] == "registered" for d in listed) == len(way.values), [d["state"] for d in listed][:5]
 
 

@@ -47,8 +47,8 @@ def test_an_unconfigured_daemon_is_ready_and_idle(gateway):
     assert status["gateway"] == "test" and status["v"] == 1 and status["devices"]["total"] == 0
     assert gw.http("/readyz")[0] == 200 and gw.http("/healthz")[0] == 200
     for verb in ("links", "servers", "alarms"):
-        assert gw.ctl(verb)[verb] == []
-    assert gw.ctl("device", "list")["devices"] == []
+        assert gw.ctl(verb)["items"] == [] and gw.ctl(verb)["next"] is None
+    assert gw.ctl("device", "list")["items"] == gw.ctl("queue")["items"] == []
     assert gw.stop() == 0
 
 
@@ -66,7 +66,7 @@ def test_every_device_is_listed_once_in_text_and_json(fleet):
     assert text.returncode == 0
     lines = text.stdout.splitlines()
     assert lines[0].split()[:3] == ["DEVICE", "STATE", "REACH"] and len(lines) == 1201
-    names = [d["device"] for d in fleet.ctl("device", "list")["devices"]]
+    names = [d["device"] for d in fleet.ctl("device", "list")["items"]]
     assert names == ["m%04d" % i for i in range(1200)]
 
 
@@ -76,8 +76,8 @@ def test_the_same_devices_come_in_pages_over_http(fleet):
         status, text = fleet.http("/api/v1/devices?limit=500" + cursor)
         assert status == 200
         page = json.loads(text)
-        names += [d["device"] for d in page["devices"]]
-        cursor = "&cursor=" + page["next"] if "next" in page else None
+        names += [d["device"] for d in page["items"]]
+        cursor = page["next"] and "&cursor=" + page["next"]
         pages += 1
     assert pages == 3
     assert names == ["m%04d" % i for i in range(1200)]
@@ -86,7 +86,7 @@ def test_the_same_devices_come_in_pages_over_http(fleet):
 def test_a_device_is_the_same_object_everywhere(fleet):
     shown = fleet.ctl("device", "show", "m0007")
     served = json.loads(fleet.http("/api/v1/devices/m0007")[1])
-    listed = json.loads(fleet.http("/api/v1/devices?limit=1&cursor=7")[1])["devices"][0]
+    listed = json.loads(fleet.http("/api/v1/devices?limit=1&cursor=7")[1])["items"][0]
     for o in (shown, served, listed):
         o.pop("ts")
     assert shown == served == listed
@@ -97,8 +97,8 @@ def test_a_device_is_the_same_object_everywhere(fleet):
 
 
 def test_links_and_servers_are_shown_with_their_state(fleet):
-    assert [(l["name"], l["type"], l["state"]) for l in fleet.ctl("links")["links"]] == [("sgi", "udp", "up")]
-    assert [s["name"] for s in fleet.ctl("servers")["servers"]] == ["main"]
+    assert [(l["name"], l["type"], l["state"]) for l in fleet.ctl("links")["items"]] == [("sgi", "udp", "up")]
+    assert [s["name"] for s in fleet.ctl("servers")["items"]] == ["main"]
     health = json.loads(fleet.http("/api/v1/health")[1])
     assert {c["name"] for c in health["components"]} == {"udp/sgi", "server/main"}
     assert json.loads(fleet.http("/api/v1/info")[1])["transports"] == ["udp"]
@@ -166,7 +166,8 @@ def test_s37_the_terminal_is_left_alone_whatever_the_daemon_says(tmp_path):
     """A daemon that lets everything through: names of 64 kB and control characters reach no terminal."""
     device = {"device": "m1" + HOSTILE, "ep": 65000 * "y", "state": HOSTILE, "link": {"name": HOSTILE}, HOSTILE: HOSTILE}
     error = {"status": "error", "error": {"code": "x", "message": HOSTILE}}
-    for verb, answer in ((["device", "list"], {"status": "ok", "data": {"ts": HOSTILE, "devices": [device]}}),
+    for verb, answer in ((["device", "list"], {"status": "ok", "data": {"ts": HOSTILE, "items": [device]}}),
+                         (["events"], {"status": "ok", "data": {"items": [{"event": HOSTILE, "device": HOSTILE, HOSTILE: HOSTILE}]}}),
                          (["device", "show", "m1"], {"status": "ok", "data": device}), (["status"], error),
                          (["reload"], {"status": "ok", "data": {"result": "ok", "report": [HOSTILE]}})):
         for flags in ([], ["--json"]):
@@ -247,7 +248,7 @@ def test_reload_says_what_changed(gateway, udp_peer):
     gw.write(tree)
     done = gw.reload()
     assert done.returncode == 0 and "1" in done.stdout, done
-    assert [d["device"] for d in gw.ctl("device", "list")["devices"]] == ["m1", "m2"]
+    assert [d["device"] for d in gw.ctl("device", "list")["items"]] == ["m1", "m2"]
     assert gw.metric('niddgw_config_reloads_total{result="ok"}') == 1
 
 
@@ -260,13 +261,13 @@ def test_a_refused_reload_gives_every_fault_and_changes_nothing(gateway, udp_pee
     done = gw.reload()
     assert done.returncode == 1 and not done.stdout
     assert "nowhere" in done.stderr and 'did you mean "name"?' in done.stderr and "refused" in done.stderr
-    assert [d["device"] for d in gw.ctl("device", "list")["devices"]] == ["m1"]
+    assert [d["device"] for d in gw.ctl("device", "list")["items"]] == ["m1"]
     assert gw.metric('niddgw_config_reloads_total{result="refused"}') == 1
-    assert [a["type"] for a in gw.ctl("alarms")["alarms"]] == ["config.reload_failed"]
+    assert [a["type"] for a in gw.ctl("alarms")["items"]] == ["config.reload_failed"]
     assert gw.ctl("status")["reload_error"].startswith(str(gw.file))
     gw.write(tree)
     assert gw.reload().returncode == 0
-    assert gw.ctl("alarms")["alarms"] == []
+    assert gw.ctl("alarms")["items"] == []
 
 
 def test_sighup_is_a_reload_too(gateway, udp_peer):
@@ -276,11 +277,11 @@ def test_sighup_is_a_reload_too(gateway, udp_peer):
     gw.write(tree)
     gw.signal(signal.SIGHUP)
     gw.wait_metric('niddgw_config_reloads_total{result="ok"}', 1)
-    assert [d["device"] for d in gw.ctl("device", "list")["devices"]] == ["other"]
+    assert [d["device"] for d in gw.ctl("device", "list")["items"]] == ["other"]
     gw.write("nonsense = ;")
     gw.signal(signal.SIGHUP)
     gw.wait_metric('niddgw_config_reloads_total{result="refused"}', 1)
-    assert [d["device"] for d in gw.ctl("device", "list")["devices"]] == ["other"]
+    assert [d["device"] for d in gw.ctl("device", "list")["items"]] == ["other"]
 
 
 def test_a_reload_can_move_the_admin_listener(gateway):

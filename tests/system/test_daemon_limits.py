@@ -128,7 +128,7 @@ def test_r10_a_reload_without_descriptors_is_refused_and_the_next_one_is_good(ga
     assert p.dev.recv().code == "2.05"
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (1024, 1024))
     wait_until(lambda: p.gw.reload().returncode == 0)
-    assert [l["name"] for l in p.gw.ctl("links")["links"]] == ["sgi", "more"]
+    assert [l["name"] for l in p.gw.ctl("links")["items"]] == ["sgi", "more"]
 
 
 def test_started_with_few_descriptors(gateway, udp_peer):
@@ -181,7 +181,7 @@ def without_times(objects):
     return [{k: v for k, v in o.items() if not str(v).startswith("20")} for o in objects]
 
 
-@pytest.mark.parametrize("what", ["info", "health", "devices", "links", "servers", "alarms"])
+@pytest.mark.parametrize("what", ["info", "health", "devices", "links", "servers", "alarms", "queue", "events"])
 def test_every_page_of_the_api_is_a_json_document_and_that_of_niddgwctl(gateway, udp_peer, what):
     p = pair(gateway, udp_peer)
     p.register()
@@ -189,8 +189,12 @@ def test_every_page_of_the_api_is_a_json_document_and_that_of_niddgwctl(gateway,
     assert status == 200
     page = json.loads(text)
     assert page["v"] == 1 and page["ts"]
-    if what in ("links", "servers", "alarms"):
-        assert without_times(page[what]) == without_times(p.gw.ctl(what)[what])
+    if what not in ("info", "health"):
+        assert page["next"] is None
+        shown = p.gw.ctl(*(("device", "list") if what == "devices" else (what,)))
+        assert shown["next"] is None and len(page["items"]) == len(shown["items"])
+        if what != "devices":  # whose times stand deeper
+            assert without_times(page["items"]) == without_times(shown["items"])
 
 
 def test_what_is_not_there_is_404_and_does_not_disturb(gateway, udp_peer):
@@ -198,8 +202,9 @@ def test_what_is_not_there_is_404_and_does_not_disturb(gateway, udp_peer):
     for path in ("/", "/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/devices/none", "/metrics/", "/healthz/x", "/api/v2/info",
                  "/%00", "/api/v1/devices/" + "x" * 3000):
         assert p.gw.http(path)[0] in (400, 404, 414), path
-    for path in ("/api/v1/devices?limit=0", "/api/v1/devices?limit=x", "/api/v1/devices?cursor=zz", "/api/v1/devices?limit=99999999999999999999"):
-        assert p.gw.http(path)[0] in (200, 400), path
+    for path in ("/api/v1/devices?limit=0", "/api/v1/devices?limit=x", "/api/v1/devices?cursor=zz", "/api/v1/devices?limit=99999999999999999999",
+                 "/api/v1/queue?device=none", "/api/v1/links?limit=1001", "/api/v1/events?cursor=-1"):
+        assert p.gw.http(path)[0] in (200, 400, 404), path
     p.register()
 
 
@@ -237,6 +242,6 @@ def test_names_of_devices_are_escaped_everywhere(gateway, udp_peer):
     name = 'a "b"\\ c{d}=e,\u00e9\u4e2d%41'
     p = pair(gateway, udp_peer, name=name, device_keys={"ep": "plain"})
     p.register(Msg.request("POST", "/rd", ["ep=plain"], mid=1).encode())
-    assert p.gw.ctl("device", "list")["devices"][0]["device"] == name
+    assert p.gw.ctl("device", "list")["items"][0]["device"] == name
     assert json.loads(p.gw.http("/api/v1/devices/" + quote(name, safe=""))[1])["device"] == name
     assert p.gw.ctl("device", "show", name)["device"] == name

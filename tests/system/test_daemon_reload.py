@@ -148,7 +148,7 @@ def test_devices_come_and_go(gateway, udp_peer):
     p.gw.wait_metric('niddgw_uplink_total{result="unknown_device"}', before + 1)
     trip(p, second)
     assert p.port == port
-    assert [d["device"] for d in p.gw.ctl("device", "list")["devices"]] == ["m2"]
+    assert [d["device"] for d in p.gw.ctl("device", "list")["items"]] == ["m2"]
     p.tree["devices"].append(gone)
     reload(p)
     trip(p)
@@ -225,7 +225,7 @@ def test_another_uri_moves_the_devices_to_the_other_server(gateway, udp_peer):
     trip(p)
     assert p.port == port
     assert p.gw.metric('niddgw_server_up{server="main"}') == 1
-    assert [s["name"] for s in p.gw.ctl("servers")["servers"]] == ["main"]
+    assert [s["name"] for s in p.gw.ctl("servers")["items"]] == ["main"]
     old.silent(0.001)
 
 
@@ -270,12 +270,12 @@ def test_a_link_that_cannot_be_opened_leaves_everything_as_it_was(gateway, udp_p
     said = refused(p, p.tree)
     assert "more" in said
     traffic.more()
-    assert [l["name"] for l in p.gw.ctl("links")["links"]] == ["sgi"]
+    assert [l["name"] for l in p.gw.ctl("links")["items"]] == ["sgi"]
     taken.close()
     reload(p)
     traffic.more()
     traffic.stop()
-    assert [l["name"] for l in p.gw.ctl("links")["links"]] == ["sgi", "more"]
+    assert [l["name"] for l in p.gw.ctl("links")["items"]] == ["sgi", "more"]
 
 
 def test_two_links_may_swap_their_addresses(gateway, udp_peer):

@@ -122,7 +122,7 @@ def test_lwm2m_28_register_with_echo_and_more(wire):
     w.gw.wait_log("ev=oscore .*kid=%s kid_context=37cb" % KID.hex())
     text = "\n".join(w.gw.log.lines)
     assert not [m for m in w.seen if m.payload[:6].hex() in text]
-    assert {d["state"] for d in w.gw.ctl("device", "list")["devices"]} == {"unregistered"}
+    assert {d["state"] for d in w.gw.ctl("device", "list")["items"]} == {"unregistered"}
 
 
 def test_coap_40_both_directions_and_sizes(wire):
@@ -233,11 +233,11 @@ def test_s6_and_lwm2m_29_a_kid_of_another_is_refused(wire):
     w.put_up(stranger.request(w.message("POST", "/rd")))
     refused = w.take_down()
     assert refused.code == "4.03" and not refused.has(OSCORE) and not refused.payload
-    wait_until(lambda: "device.identity_mismatch" in [a["type"] for a in w.gw.ctl("alarms")["alarms"]])
+    wait_until(lambda: "device.identity_mismatch" in [a["type"] for a in w.gw.ctl("alarms")["items"]])
     w.gw.wait_log("ev=device.identity_mismatch .*kid=0b")
     _, answer = w.ask_server(w.message("POST", "/rd"))  # the next that the server gets is its own
     assert answer.code == "2.04"
-    assert "device.identity_mismatch" not in [a["type"] for a in w.gw.ctl("alarms")["alarms"]]
+    assert "device.identity_mismatch" not in [a["type"] for a in w.gw.ctl("alarms")["items"]]
 
 
 def test_coap_52_a_message_above_the_mtu_is_told_the_size(wire):
@@ -246,7 +246,7 @@ def test_coap_52_a_message_above_the_mtu_is_told_the_size(wire):
     w.put_north(w.srv.request(w.message("PUT", "/19/0/0", payload=b"x" * 300, token=b"T")))
     answer = w.take_north()
     assert answer.code == "4.13" and answer.uint(60) == 200 and not answer.has(OSCORE)
-    assert "device.too_big" in [a["type"] for a in w.gw.ctl("alarms")["alarms"]]
+    assert "device.too_big" in [a["type"] for a in w.gw.ctl("alarms")["items"]]
     _, answer = w.ask_device(w.message("GET", "/3/0", token=b"U"), payload=b"ok")
     assert answer.payload == b"ok"
 

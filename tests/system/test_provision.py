@@ -25,7 +25,7 @@ def gw(gateway, udp_peer):
 
 
 def names(g):
-    return [d["device"] for d in g.ctl("device", "list")["devices"]]
+    return [d["device"] for d in g.ctl("device", "list")["items"]]
 
 
 def write(g, name, text):
@@ -282,11 +282,11 @@ def test_a_record_that_no_longer_fits_is_an_alarm_and_comes_back(gw):
     assert names(gw) == ["filed"]
     done = gw.run_ctl("device", "show", "m1")
     assert done.returncode == 1 and 'no server is named "b"' in done.stderr
-    assert [a["type"] for a in gw.ctl("alarms")["alarms"]] == ["device.record_unusable"]
+    assert [a["type"] for a in gw.ctl("alarms")["items"]] == ["device.record_unusable"]
     gw.tree["servers"].append(server)
     gw.write(gw.tree)
     assert gw.reload().returncode == 0
-    assert names(gw) == ["filed", "m1"] and gw.ctl("alarms")["alarms"] == []
+    assert names(gw) == ["filed", "m1"] and gw.ctl("alarms")["items"] == []
 
 
 # ---- rules ----

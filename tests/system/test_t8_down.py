@@ -155,7 +155,7 @@ def test_t8_27_a_failure_without_a_time_backs_off_and_ends(s):
     assert got.code == "5.04" and got.token == asked.token
     s.clock.forward(300)
     assert len(posts(s)) == 5
-    assert s.gw.ctl("links")["links"][0]["state"] == "up"   # a typed failure is about the device, not about the peer
+    assert s.gw.ctl("links")["items"][0]["state"] == "up"   # a typed failure is about the device, not about the peer
     s.fake.normal()
     serve(s, s.ask())
 
@@ -283,7 +283,7 @@ def test_t8_41_nothing_is_asked_before_the_time_that_the_peer_gives(t8, answer):
     s.answer(request)
     ended(s, first)
     serve(s, other, "m2")
-    assert s.gw.ctl("links")["links"][0]["state"] == "up"
+    assert s.gw.ctl("links")["items"][0]["state"] == "up"
 
 
 def test_t8_42_redirects_are_followed_with_the_body_and_308_is_remembered(s):

@@ -130,7 +130,7 @@ def test_t8_39_uplinks_go_on_while_no_token_is_to_be_had_and_it_recovers_alone(t
         s.clock.forward(10 if minute < 9 else 5)
     assert 4 <= len(tokens(s)) - tries <= 11                    # it backs off
     s.wait_alarm("t8.unreachable")
-    alarm = next(a for a in s.gw.ctl("alarms")["alarms"] if a["type"] == "t8.unreachable")
+    alarm = next(a for a in s.gw.ctl("alarms")["items"] if a["type"] == "t8.unreachable")
     assert "token" in alarm["text"] and "503" in alarm["text"]
     s.fake.normal()
     s.clock.forward(61)
@@ -151,7 +151,7 @@ def test_t8_40_a_wrong_secret_is_tried_twice_and_no_more(t8):  # noqa: F811
         s.clock.forward(120)
     assert len(tokens(s)) == 2 and {r.op for r in s.fake.requests} == {"token"}
     s.wait_alarm("t8.auth_failed")
-    assert s.gw.ctl("links")["links"][0]["state"] == "down"
+    assert s.gw.ctl("links")["items"][0]["state"] == "down"
     assert not any("wrong" in line for line in s.gw.log.lines)
     s.gw.secret("op.secret", "secret")                          # the operator acts
     assert s.gw.reload().returncode == 0
@@ -268,7 +268,7 @@ def test_s47_a_peer_that_is_not_trusted_gets_nothing_of_us(t8, ca, other_ca, fau
         s.clock.forward(40)
     assert s.fake.requests == []
     s.wait_alarm("t8.unreachable")
-    text = next(a for a in s.gw.ctl("alarms")["alarms"] if a["type"] == "t8.unreachable")["text"]
+    text = next(a for a in s.gw.ctl("alarms")["items"] if a["type"] == "t8.unreachable")["text"]
     assert re.search({"expired": "expired", "name": "name", "authority": "issuer certificate", "old": "protocol version"}[fault], text), text
 
 
@@ -353,7 +353,7 @@ def test_five_faults_open_the_circuit_and_a_probe_closes_it(t8):  # noqa: F811
     for _ in range(8):
         s.clock.forward(3)
     s.wait_alarm("t8.unreachable")
-    assert s.gw.ctl("links")["links"][0]["state"] == "down"
+    assert s.gw.ctl("links")["items"][0]["state"] == "down"
     n = s.fake.mark()
     assert 5 <= n - before <= 8
     s.ask()
@@ -368,7 +368,7 @@ def test_five_faults_open_the_circuit_and_a_probe_closes_it(t8):  # noqa: F811
     s.clock.forward(31)
     assert s.fake.down(M1, where=lambda m: m.mid == msg.mid).code == "2.04"
     s.wait_alarm("t8.unreachable", False)
-    assert s.gw.ctl("links")["links"][0]["state"] == "up"
+    assert s.gw.ctl("links")["items"][0]["state"] == "up"
 
 
 @pytest.mark.parametrize("how", ["refuses", "is silent", "resets", "hangs in its answer", "talks nonsense"])

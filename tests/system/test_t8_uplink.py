@@ -233,12 +233,12 @@ def test_t8_12_both_ids_or_the_other_one(s):
 
 
 def test_t8_13_a_user_never_provisioned_leaves_no_trace(s):
-    before = s.gw.ctl("device", "list")["devices"]
+    before = s.gw.ctl("device", "list")["items"]
     for n in range(20):
         reply = s.fake.uplink(M1, mark(s), externalId="nobody%d@iot.example" % n, niddConfiguration="x")
         assert reply.status == 404 and reply.headers["Content-Type"] == "application/problem+json" and reply.json["status"] == 404
     assert s.uplinks("unknown_device") == 20
-    assert len(s.gw.ctl("device", "list")["devices"]) == len(before) == 1
+    assert len(s.gw.ctl("device", "list")["items"]) == len(before) == 1
     next_is(s, mark(s))
 
 

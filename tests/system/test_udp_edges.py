@@ -127,14 +127,14 @@ def test_exhausted_ports_are_5_03_and_an_alarm(gateway, udp_peer):
             assert d.recv().code == "2.01"
     told = devs[2].recv()
     assert told.code == "5.03" and told.uint(14) > 0
-    assert [a["type"] for a in gw.ctl("alarms")["alarms"]] == ["north.ports"]
+    assert [a["type"] for a in gw.ctl("alarms")["items"]] == ["north.ports"]
     tree["devices"].pop(0)
     gw.write(tree)
     assert gw.reload().returncode == 0
     devs[2].send(Msg.request("POST", "/rd", ["lt=1"], mid=2), link)
     srv.reply(srv.recv(), "2.01", options=LOCATION)
     assert devs[2].recv().code == "2.01"
-    assert gw.ctl("alarms")["alarms"] == []
+    assert gw.ctl("alarms")["items"] == []
 
 
 @pytest.mark.parametrize("size", [1700, 4000, 4100, 5000, 9000, 30000, 60000])

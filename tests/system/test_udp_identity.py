@@ -41,7 +41,7 @@ def test_lwm2m_4_a_foreign_ep_is_refused_and_an_event(gateway, udp_peer):
     refused(p, BASE + ["ep=meter-17", "ep=meter-17"])
     refused(p, ["ep"] + BASE)
     assert p.gw.metric("niddgw_identity_rejected_total") >= 7
-    assert [(a["type"], a["source"]) for a in p.gw.ctl("alarms")["alarms"]] == [("device.identity_mismatch", {"device": "meter-17"})]
+    assert [(a["type"], a["source"]) for a in p.gw.ctl("alarms")["items"]] == [("device.identity_mismatch", {"device": "meter-17"})]
     assert passes(p, ["ep=meter-17"] + BASE).query() == ["ep=meter-17"] + BASE
 
 

@@ -124,5 +124,5 @@ def test_a_server_is_found_by_its_name(gateway, udp_peer):
     p.srv = srv
     asked, got = p.register()
     assert got.code == "2.01"
-    assert p.gw.ctl("servers")["servers"][0]["name"] == "main"
+    assert p.gw.ctl("servers")["items"][0]["name"] == "main"
     p.ping()

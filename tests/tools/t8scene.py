@@ -157,7 +157,7 @@ class Scene:
         return self.gw.metric('niddgw_uplink_total{result="%s"}' % result)
 
     def alarms(self):
-        return [a["type"] for a in self.gw.ctl("alarms")["alarms"]]
+        return [a["type"] for a in self.gw.ctl("alarms")["items"]]
 
     def wait_alarm(self, kind, there=True):
         wait_until(lambda: (kind in self.alarms()) == there, None, lambda: "alarm %s; there are %s" % (kind, self.alarms()))

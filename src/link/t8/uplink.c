@@ -224,6 +224,9 @@ static void take_uplink(struct t8_up *u, const struct t8_note *n)
 		link_count(&l->base, later ? LINK_RES_DROPPED : LINK_RES_UNKNOWN_DEVICE);
 		if (err == -EPERM)
 			mismatch(l, n);
+		else
+			log_note(ROOM, "unknown_device", LF_STR("link", t8_name(l)),
+				 LF_STR("external_id", *n->external_id ? n->external_id : NULL));
 		finish(u, later ? 503 : 404);
 		return;
 	}

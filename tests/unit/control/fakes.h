@@ -42,6 +42,8 @@ struct sessions {
 	struct timers *timers;
 	size_t added, removed; /* records that came by commits, and that went */
 	int commit_err;        /* what the next commit comes to */
+	const struct queue_item *queue;
+	size_t queue_n;
 };
 
 /* An import that takes everything but names that begin with "bad", and finds those that begin with "taken" only in the check. */
@@ -75,6 +77,8 @@ struct fake_link {
 
 const char *const device_state_names[DEVICE_STATE_COUNT] = { "unknown", "registered", "unregistered", "expired", "barred" };
 const char *const device_reach_names[REACH_COUNT] = { "unknown", "awake", "sleeping" };
+const char *const queue_kind_names[QUEUE_KIND_COUNT] = { "request", "notification", "answer" };
+const char *const queue_state_names[QUEUE_STATE_COUNT] = { "queued", "sent", "buffered", "acked" };
 
 size_t sessions_devices(const struct sessions *s)
 {
@@ -105,6 +109,15 @@ size_t sessions_each_from(const struct sessions *s, size_t place, sessions_each_
 	while (place < s->n && fn(arg, &s->devices[place]))
 		place++;
 	return place;
+}
+
+/* A place is a number in the queue; one call shows three of them at most. */
+uint64_t sessions_queue(const struct sessions *s, const struct device *d, uint64_t from, queue_each_fn *fn, void *arg)
+{
+	for (size_t i = (size_t)from; i < s->queue_n; i++)
+		if (i == from + 3 || ((!d || !strcmp(d->status.name, s->queue[i].device)) && !fn(arg, &s->queue[i])))
+			return i;
+	return 0;
 }
 
 /* ---- imports and removals ---- */

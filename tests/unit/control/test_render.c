@@ -180,7 +180,7 @@ static void pages_follow_each_other_until_the_last(void **state)
 		devices[i].status.name = names[i];
 	w.sessions = (struct sessions){ .devices = devices, .n = 5 };
 	for (bool more = true; more; pages++) {
-		json_t *page = render_devices(w.control, from, 2), *list = json_object_get(page, "devices");
+		json_t *page = render_devices(w.control, from, 2), *list = json_object_get(page, "items");
 
 		for (size_t i = 0; i < json_array_size(list); i++)
 			strcat(seen, text(json_array_get(list, i), "device"));
@@ -201,9 +201,75 @@ static void a_full_last_page_has_no_next(void **state)
 	(void)state;
 	w.sessions = (struct sessions){ .devices = devices, .n = 2 };
 	page = render_devices(w.control, 0, 2);
-	assert_int_equal(json_array_size(json_object_get(page, "devices")), 2);
-	assert_null(json_object_get(page, "next"));
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 2);
+	assert_true(json_is_null(json_object_get(page, "next")));
 	json_decref(page);
+}
+
+static void links_come_in_pages_too(void **state)
+{
+	json_t *page;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		alarm_raise(w.alarms, ALARM_MAJOR, "t8.unreachable", (const char *const[]){ "a", "b", "c" }[i], "x",
+			    NULL);
+	page = render_alarms(w.control, 0, 2);
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 2);
+	assert_string_equal(text(page, "next"), "2");
+	json_decref(page);
+	page = render_alarms(w.control, 2, 2);
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 1);
+	assert_true(json_is_null(json_object_get(page, "next")));
+	json_decref(page);
+	page = render_alarms(w.control, 99, 2); /* of before, when there were more */
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 0);
+	json_decref(page);
+	for (size_t i = 0; i < 3; i++)
+		alarm_clear(w.alarms, "t8.unreachable", (const char *const[]){ "a", "b", "c" }[i]);
+}
+
+static void what_waits_is_told_in_pages_of_their_own_size(void **state)
+{
+	struct queue_item queue[5] = { 0 };
+	struct device m1 = { .status.name = "m1" };
+	json_t *page, *item;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		queue[i] = (struct queue_item){ .device = i < 4 ? "m0" : "m1",
+						.server = "main",
+						.kind = QUEUE_REQUEST,
+						.state = QUEUE_BUFFERED,
+						.code = 1,
+						.op = "read",
+						.path = "/3/0",
+						.con = true,
+						.bytes = 17,
+						.age_ms = 61900,
+						.left_ms = 500 };
+	w.sessions = (struct sessions){ .devices = &m1, .n = 1, .queue = queue, .queue_n = 5 };
+	page = render_queue(w.control, NULL, 0, 2);
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 2);
+	assert_string_equal(text(page, "next"), "2");
+	item = json_array_get(json_object_get(page, "items"), 0);
+	assert_string_equal(text(item, "device"), "m0");
+	assert_string_equal(text(item, "dir"), "down");
+	assert_string_equal(text(item, "state"), "buffered");
+	assert_string_equal(text(item, "code"), "0.01");
+	assert_string_equal(text(item, "path"), "/3/0");
+	assert_int_equal(number(item, "age_s"), 61);
+	assert_int_equal(number(item, "left_s"), 0);
+	json_decref(page);
+	page = render_queue(w.control, &m1, 0, 10); /* nothing of it here yet, and not the last page */
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 0);
+	assert_string_equal(text(page, "next"), "3");
+	json_decref(page);
+	page = render_queue(w.control, &m1, 3, 10);
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 1);
+	assert_true(json_is_null(json_object_get(page, "next")));
+	json_decref(page);
+	w.sessions = (struct sessions){ 0 };
 }
 
 static void a_cursor_that_is_no_number_is_refused(void **state)
@@ -332,8 +398,8 @@ static void an_alarm_says_what_to_do(void **state)
 	(void)state;
 	alarm_raise(w.alarms, ALARM_MAJOR, "t8.unreachable", "op-a", "no answer for 120 s",
 		    "check network and certificate");
-	o = render_alarms(w.control);
-	al = json_array_get(json_object_get(o, "alarms"), 0);
+	o = render_alarms(w.control, 0, 10);
+	al = json_array_get(json_object_get(o, "items"), 0);
 	assert_string_equal(text(al, "id"), "t8.unreachable:op-a");
 	assert_string_equal(text(al, "severity"), "major");
 	assert_string_equal(text(json_object_get(al, "source"), "peer"), "op-a");
@@ -394,6 +460,8 @@ int main(void)
 		cmocka_unit_test(a_number_that_doubles_cannot_hold_is_text),
 		cmocka_unit_test(pages_follow_each_other_until_the_last),
 		cmocka_unit_test(a_full_last_page_has_no_next),
+		cmocka_unit_test(links_come_in_pages_too),
+		cmocka_unit_test(what_waits_is_told_in_pages_of_their_own_size),
 		cmocka_unit_test(a_cursor_that_is_no_number_is_refused),
 		cmocka_unit_test(health_is_the_worst_side),
 		cmocka_unit_test(components_are_named_by_kind_and_name),

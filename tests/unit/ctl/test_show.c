@@ -35,14 +35,42 @@ static void capture(void (*fn)(const json_t *), const json_t *arg)
 	fclose(f);
 }
 
-static void show_one_device(const json_t *device)
+static void show_list(const struct show_list *list, const json_t *items)
 {
 	struct table t;
+	size_t i;
+	json_t *item;
 
-	table_init(&t, device_heads, device_columns);
-	assert_int_equal(show_add_device(&t, device), 0);
+	table_init(&t, list->heads, list->columns);
+	json_array_foreach(items, i, item)
+	{
+		assert_int_equal(list->add(&t, item), 0);
+	}
 	table_print(&t);
 	table_fini(&t);
+}
+
+static void show_one_device(const json_t *device)
+{
+	json_t *items = json_pack("[O]", device);
+
+	show_list(&show_devices, items);
+	json_decref(items);
+}
+
+static void show_all_links(const json_t *items)
+{
+	show_list(&show_links, items);
+}
+
+static void show_all_alarms(const json_t *items)
+{
+	show_list(&show_alarms, items);
+}
+
+static void show_all_events(const json_t *items)
+{
+	show_list(&show_events, items);
 }
 
 /* S37: one escaped line, capped; the terminal is left alone */
@@ -83,11 +111,11 @@ static void a_name_of_64_kilobytes_is_capped(void **state)
 
 static void columns_stand_below_each_other_in_characters(void **state)
 {
-	json_t *doc = json_pack("{s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}", "links", "name", "gr\xc3\xbc\xc3\x9f", "type",
-				"t8", "state", "up", "name", "sgi-long", "type", "udp", "state", "down");
+	json_t *doc = json_pack("[{s:s,s:s,s:s},{s:s,s:s,s:s}]", "name", "gr\xc3\xbc\xc3\x9f", "type", "t8", "state",
+				"up", "name", "sgi-long", "type", "udp", "state", "down");
 
 	(void)state;
-	capture(show_links, doc);
+	capture(show_all_links, doc);
 	assert_non_null(strstr(got, "LINK      TYPE  STATE  SINCE  LAST OK  DETAIL\n"));
 	assert_non_null(strstr(got, "gr\xc3\xbc\xc3\x9f      t8    up     -      -        -\n"));
 	assert_non_null(strstr(got, "sgi-long  udp   down   -      -        -\n"));
@@ -108,12 +136,25 @@ static void members_of_members_are_named_by_their_way(void **state)
 
 static void an_alarm_shows_its_source_by_name(void **state)
 {
-	json_t *o = json_pack("{s:[{s:s, s:s, s:{s:s}}]}", "alarms", "severity", "major", "type", "server.unreachable",
-			      "source", "server", "main");
+	json_t *o = json_pack("[{s:s, s:s, s:{s:s}}]", "severity", "major", "type", "server.unreachable", "source",
+			      "server", "main");
 
 	(void)state;
-	capture(show_alarms, o);
+	capture(show_all_alarms, o);
 	assert_non_null(strstr(got, "major     server.unreachable  main"));
+	json_decref(o);
+}
+
+static void what_an_event_has_of_its_own_stands_at_the_end(void **state)
+{
+	json_t *o = json_pack("[{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i}]", "id", 7, "level", "info", "room", "session",
+			      "event", "uplink.refused", "device", "m1", "code", "4.04", "reason", "no association",
+			      "n", 3);
+
+	(void)state;
+	capture(show_all_events, o);
+	assert_non_null(strstr(
+		got, "info   session  uplink.refused  -      m1      code=4.04 reason=\"no association\" n=3\n"));
 	json_decref(o);
 }
 
@@ -126,7 +167,8 @@ static void a_document_that_is_not_ours_breaks_nothing(void **state)
 		deep = json_pack("{s:o}", "x", deep);
 	capture(show_object, deep);
 	capture(show_status, deep);
-	capture(show_links, deep);
+	capture(show_all_links, deep);
+	capture(show_all_events, deep);
 	capture(show_one_device, deep);
 	json_decref(deep);
 }
@@ -139,6 +181,7 @@ int main(void)
 		cmocka_unit_test(columns_stand_below_each_other_in_characters),
 		cmocka_unit_test(members_of_members_are_named_by_their_way),
 		cmocka_unit_test(an_alarm_shows_its_source_by_name),
+		cmocka_unit_test(what_an_event_has_of_its_own_stands_at_the_end),
 		cmocka_unit_test(a_document_that_is_not_ours_breaks_nothing),
 	};
 
