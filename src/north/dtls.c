@@ -284,9 +284,9 @@ static int dtls_send(struct north_assoc *a, const uint8_t *data, size_t len)
 	return n->send_err;
 }
 
-/* All that the datagram has for the owner. The association may be closed meanwhile, or its session end: n->current and
- * the SSL tell. */
-static void read_all(struct dtls *d)
+/* All that the datagram has for the owner; true when it had something. The association may be closed meanwhile, or its
+ * session end: n->current and the SSL tell. */
+static bool read_all(struct dtls *d)
 {
 	struct north_assoc *a = &d->head;
 	struct north *n = a->srv->north;
@@ -296,27 +296,27 @@ static void read_all(struct dtls *d)
 	int ret;
 
 	if (!SSL_alloc_buffers(ssl))
-		return;
+		return false;
 	while ((ret = SSL_read(ssl, n->plain, sizeof n->plain)) > 0) {
 		any = true;
 		d->unanswered = 0;
 		north_server_heard(a->srv);
 		if (n->current != a || d->sec.ssl != ssl)
-			return;
+			return true;
 		a->events->recv(a->arg, n->plain, (size_t)ret);
 		if (n->current != a || d->sec.ssl != ssl)
-			return;
+			return true;
 		if (!SSL_alloc_buffers(ssl)) /* an answer that was sent has given them away */
-			return;
+			return true;
 	}
 	if (SSL_get_error(ssl, ret) == SSL_ERROR_WANT_READ) {
 		ERR_clear_error();
-		*a->srv->dropped += !any;
 		SSL_free_buffers(ssl);
-		return;
+		return any;
 	}
 	(void)secure_outcome(&d->sec, ret, why, sizeof why);
 	ended(d, ASSOC_LOST, why);
+	return true;
 }
 
 static void note_alert(struct dtls *d, const struct dtls_sorted *sorted)
@@ -332,6 +332,7 @@ static void dtls_ready(struct north_assoc *a, uint32_t events)
 {
 	struct dtls *d = dtls_of(a);
 	struct north *n = a->srv->north;
+	uint64_t *const dropped = a->srv->dropped;
 	struct dtls_sorted sorted;
 	size_t len = udp_assoc_receive(a);
 
@@ -339,20 +340,20 @@ static void dtls_ready(struct north_assoc *a, uint32_t events)
 	if (!len)
 		return;
 	if (!d->sec.ssl) {
-		++*a->srv->dropped;
+		++*dropped;
 		return;
 	}
 	n->datagram_len = dtls_sort(n->buf, len, a->state != ASSOC_UP, &sorted);
-	*a->srv->dropped += sorted.dropped;
+	*dropped += sorted.dropped;
 	note_alert(d, &sorted);
 	if (!n->datagram_len || !SSL_alloc_buffers(d->sec.ssl))
 		return;
 	if (a->state == ASSOC_UP) {
-		read_all(d);
+		*dropped += !read_all(d);
 	} else {
 		step(d);
 		if (n->current == a && a->state == ASSOC_UP) /* what came in the same datagram, or before its turn */
-			read_all(d);
+			(void)read_all(d);
 	}
 	n->datagram_len = 0;
 }

@@ -148,9 +148,11 @@ static enum secure_result take_cert(struct secure *x, const struct north_credent
 	return SECURE_OK;
 }
 
-static int take_fingerprint(const struct north_assoc *a, struct secure *x, const struct north_credentials *c)
+/* A keyed digest of all parts: nobody without the key can make one. */
+static int digest(const struct north_assoc *a, const struct secure *x, uint8_t out[SECURE_FINGERPRINT], const void *more,
+		  size_t len, const char *file)
 {
-	uint8_t out[EVP_MAX_MD_SIZE];
+	uint8_t full[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 
 	if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL)) {
@@ -158,15 +160,22 @@ static int take_fingerprint(const struct north_assoc *a, struct secure *x, const
 		return -ENOMEM;
 	}
 	EVP_DigestUpdate(md, a->srv->north->env.key, 32);
-	EVP_DigestUpdate(md, x->ctx->fingerprint, SECURE_FINGERPRINT);
-	if (x->psk)
-		EVP_DigestUpdate(md, x->psk, sizeof *x->psk);
-	secure_digest_file(md, c->cert_file);
-	EVP_DigestFinal_ex(md, out, NULL);
+	EVP_DigestUpdate(md, x->fingerprint, SECURE_FINGERPRINT);
+	EVP_DigestUpdate(md, more, len);
+	if (file)
+		secure_digest_file(md, file);
+	EVP_DigestFinal_ex(md, full, NULL);
 	EVP_MD_CTX_free(md);
-	memcpy(x->fingerprint, out, SECURE_FINGERPRINT);
-	secret_wipe(out, sizeof out);
+	memcpy(out, full, SECURE_FINGERPRINT);
+	secret_wipe(full, sizeof full);
 	return 0;
+}
+
+/* Of all that this handshake goes by. */
+static int take_fingerprint(const struct north_assoc *a, struct secure *x, const struct north_credentials *c)
+{
+	memcpy(x->fingerprint, x->ctx->fingerprint, SECURE_FINGERPRINT);
+	return digest(a, x, x->fingerprint, x->psk, x->psk ? sizeof *x->psk : 0, c->cert_file);
 }
 
 /* A certificate that has ended since is not let in by a short handshake. */
@@ -177,13 +186,23 @@ static bool is_in_date(const SSL_SESSION *session)
 	return !peer || secure_expires_s(peer) > clock_wall_ms() / 1000;
 }
 
-static void take_session(struct secure *x, const struct north_credentials *c)
+/* One that was kept by the same keys, and is as it was: else the server would resume what we do not have. */
+static bool is_ours(const struct north_assoc *a, const struct secure *x, const struct north_credentials *c)
 {
-	const unsigned char *der = c->resume ? c->resume + RESUME_HEAD : NULL;
+	uint8_t tag[SECURE_FINGERPRINT];
+
+	return c->resume && c->resume_len > RESUME_HEAD && c->resume_len <= NORTH_RESUME_MAX &&
+		c->resume[0] == RESUME_VERSION &&
+		!digest(a, x, tag, c->resume + RESUME_HEAD, c->resume_len - RESUME_HEAD, NULL) &&
+		CRYPTO_memcmp(c->resume + 1, tag, sizeof tag) == 0;
+}
+
+static void take_session(const struct north_assoc *a, struct secure *x, const struct north_credentials *c)
+{
+	const unsigned char *der = c->resume + RESUME_HEAD;
 	SSL_SESSION *session;
 
-	if (c->resume_len <= RESUME_HEAD || c->resume_len > NORTH_RESUME_MAX || c->resume[0] != RESUME_VERSION ||
-	    memcmp(c->resume + 1, x->fingerprint, SECURE_FINGERPRINT) != 0)
+	if (!is_ours(a, x, c))
 		return;
 	session = d2i_SSL_SESSION(NULL, &der, (long)(c->resume_len - RESUME_HEAD));
 	if (session && is_in_date(session))
@@ -231,8 +250,8 @@ enum secure_result secure_begin(struct north_assoc *a, struct secure *x, char *w
 	r = new_ssl(a, x, why, size);
 	if (!r)
 		r = psk ? take_psk(x, &c, why, size) : take_cert(x, &c, why, size);
-	if (!r && !take_fingerprint(a, x, &c))
-		take_session(x, &c);
+	if (!r && !take_fingerprint(a, x, &c) && c.resume_len)
+		take_session(a, x, &c);
 	return r;
 }
 
@@ -280,9 +299,9 @@ void secure_keep(struct north_assoc *a, struct secure *x)
 	if (len <= 0 || len > NORTH_RESUME_MAX - RESUME_HEAD)
 		return;
 	buf[0] = RESUME_VERSION;
-	memcpy(buf + 1, x->fingerprint, SECURE_FINGERPRINT);
 	i2d_SSL_SESSION(session, &der);
-	hand_over(a, buf, (size_t)len + RESUME_HEAD);
+	if (!digest(a, x, buf + 1, buf + RESUME_HEAD, (size_t)len, NULL))
+		hand_over(a, buf, (size_t)len + RESUME_HEAD);
 	secret_wipe(buf, sizeof buf);
 }
 

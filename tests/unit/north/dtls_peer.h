@@ -20,6 +20,7 @@ struct dtls_peer {
 	SSL_CTX *ctx;
 	struct loop_fd *watch;
 	SSL *ssl[65536]; /* by client port */
+	uint32_t random[65536]; /* of its last ClientHello */
 	struct {
 		const char *identity;
 		uint8_t key[64];
@@ -28,6 +29,8 @@ struct dtls_peer {
 	bool deaf;           /* reads and answers nothing */
 	bool silent;         /* takes messages and answers none */
 	bool cookies;        /* asks for one */
+	bool spoofs;         /* sends an alert that anybody could send before each of its flights */
+	bool mangles;        /* answers a hello with a message of a wrong form */
 	unsigned hellos, handshakes, resumed, messages, running, most_running;
 	unsigned last_message_port;
 	char identity[140], sni[256], suite[64];
@@ -84,6 +87,21 @@ static inline int peer_any_cert(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
+static inline void peer_spoof(struct dtls_peer *s, uint16_t port)
+{
+	static const uint8_t alert[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40 };
+
+	send_to_port(s->fd, port, alert, sizeof alert);
+}
+
+/* A HelloVerifyRequest whose cookie is longer than the message (RFC 6347 4.2.1). */
+static inline void peer_mangle(struct dtls_peer *s, uint16_t port)
+{
+	static const uint8_t hello[] = { 22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 15, 3, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 0xfe, 0xfd, 9 };
+
+	send_to_port(s->fd, port, hello, sizeof hello);
+}
+
 /* What OpenSSL wrote goes out as one datagram. */
 static inline void peer_flush(struct dtls_peer *s, uint16_t port)
 {
@@ -91,6 +109,8 @@ static inline void peer_flush(struct dtls_peer *s, uint16_t port)
 	BIO *out = SSL_get_wbio(s->ssl[port]);
 	long len = BIO_get_mem_data(out, &data);
 
+	if (len > 0 && s->spoofs)
+		peer_spoof(s, port);
 	if (len > 0)
 		send_to_port(s->fd, port, data, (size_t)len);
 	(void)BIO_reset(out);
@@ -129,14 +149,20 @@ static inline void peer_shaken(struct dtls_peer *s, SSL *ssl)
 
 static inline void peer_take(struct dtls_peer *s, uint16_t port, const uint8_t *data, size_t len)
 {
-	const bool hello = len > 13 && data[0] == 22 && data[3] == 0 && data[4] == 0 && data[13] == 1;
+	const bool hello = len > 59 && data[0] == 22 && data[3] == 0 && data[4] == 0 && data[13] == 1;
 	uint8_t buf[2048];
 	bool was;
 	int n;
 
 	s->hellos += hello;
-	if (hello && s->ssl[port] && SSL_is_init_finished(s->ssl[port]))
+	if (s->mangles) {
+		peer_mangle(s, port);
+		return;
+	}
+	if (hello && s->ssl[port] && memcmp(&s->random[port], data + 27, 4) != 0)
 		peer_forget_one(s, port); /* the same client anew (RFC 6347 4.2.8) */
+	if (hello)
+		memcpy(&s->random[port], data + 27, 4);
 	if (!s->ssl[port]) {
 		if (!hello)
 			return;
