@@ -56,11 +56,12 @@ static int take_key(struct secure_ctx *c, const struct server_conf *conf, struct
 {
 	char why[160];
 
-	if (SSL_CTX_use_PrivateKey_file(c->ssl, conf->key_file, SSL_FILETYPE_PEM) != 1) {
-		secure_reason(why, sizeof why);
-		return fault(f, "key_file", "%s: no private key without a passphrase (%s)", conf->key_file, why);
-	}
-	return 0;
+	if (SSL_CTX_use_PrivateKey_file(c->ssl, conf->key_file, SSL_FILETYPE_PEM) == 1)
+		return 0;
+	if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509)
+		return fault(f, "key_file", "%s is not the key of cert_file", conf->key_file);
+	secure_reason(why, sizeof why);
+	return fault(f, "key_file", "%s: no private key without a passphrase (%s)", conf->key_file, why);
 }
 
 static int take_pair(struct secure_ctx *c, const struct server_conf *conf, struct secure_fault *f)
@@ -81,10 +82,6 @@ static int take_pair(struct secure_ctx *c, const struct server_conf *conf, struc
 	err = take_key(c, conf, f);
 	if (err)
 		return err;
-	if (SSL_CTX_check_private_key(c->ssl) != 1) {
-		ERR_clear_error();
-		return fault(f, "key_file", "%s is not the key of cert_file", conf->key_file);
-	}
 	c->expires_s = secure_expires_s(SSL_CTX_get0_certificate(c->ssl));
 	return 0;
 }
