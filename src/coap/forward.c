@@ -72,7 +72,7 @@ static enum fate fate_of_block(const struct copy *k, const struct coap_option *o
 	bool first = o->number == COAP_BLOCK1;
 
 	*value = first ? k->c->block1 : k->c->block2;
-	if (first && k->c->drop_block1)
+	if (first ? k->c->drop_block1 : k->c->drop_block2)
 		return LEAVE_OUT;
 	return (first ? k->c->set_block1 : k->c->set_block2) ? SET_UINT : PASS;
 }

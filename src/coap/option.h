@@ -69,7 +69,7 @@ struct coap_crossing {
 	uint32_t held_s;        /* taken off Max-Age of a response, not below 0 */
 	bool set_observe;       /* give Observe this value in place of the one it has; only when it has one */
 	uint32_t observe;
-	bool drop_block1;       /* the asker used none */
+	bool drop_block1, drop_block2; /* the asker used none, or does not know them */
 	bool set_block1, set_block2; /* give it this value; only when it has one */
 	uint32_t block1, block2;
 	/* When not NULL: these stand in place of all Uri-Query options, in this order. */

@@ -43,7 +43,7 @@ enum lwm2m_flag_edit { LWM2M_KEEP, LWM2M_ADD, LWM2M_REMOVE };
 /* What the server entry asks for. */
 struct lwm2m_edits {
 	const char *insert_ep;   /* NULL: none; only on Register without ep */
-	const char *binding;     /* NULL: keep; letters without Q, "U" */
+	const char *binding;     /* NULL: keep; letters without Q, "U"; those that the version does not know are left out */
 	enum lwm2m_flag_edit queue_flag;
 	bool remove_sms;
 };

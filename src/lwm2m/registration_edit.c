@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#define BINDING_MAX 8 /* each letter once */
+
 /* What b and Q shall be north. */
 struct plan {
 	bool edit;          /* they are written anew */
@@ -95,12 +97,28 @@ static void plan_letters(struct plan *plan, struct edit *e, const struct lwm2m_p
 		plan->b = write_binding(e, &letters, letter_q);
 }
 
+/* Of the letters that the server entry names, those that the version knows (1.0: U and S, in this order; T and N came
+ * with 1.1, M and H with 1.2); U where none is left. */
+static const char *letters_of(char buf[BINDING_MAX], const char *binding, enum lwm2m_version version)
+{
+	const char *known = version == LWM2M_V_1_0 ? "US" : version == LWM2M_V_1_1 ? "USTN" : "USTNMH";
+	const char *first = version == LWM2M_V_1_0 ? known : binding, *second = first == known ? binding : known;
+	size_t n = 0;
+
+	for (; *first && n < BINDING_MAX - 1; first++)
+		if (strchr(second, *first))
+			buf[n++] = *first;
+	buf[n] = '\0';
+	return n ? buf : "U";
+}
+
 static struct plan plan_binding(struct edit *e, const struct coap_msg *m, enum lwm2m_op op, enum lwm2m_version version,
 				const struct lwm2m_edits *edits)
 {
 	struct plan plan = { .edit = edits->binding || edits->queue_flag != LWM2M_KEEP };
 	struct lwm2m_param b = { 0 }, q;
 	bool want, letter, edits_b;
+	char letters[BINDING_MAX];
 
 	plan.has_b = lwm2m_param_find(&b, m, "b");
 	plan.has_q = lwm2m_param_find(&q, m, "Q");
@@ -109,7 +127,8 @@ static struct plan plan_binding(struct edit *e, const struct coap_msg *m, enum l
 	letter = want && edits_b && lwm2m_q_is_a_letter(version);
 	plan.want_q = want && !letter;
 	if (plan.edit && edits_b)
-		plan_letters(&plan, e, &b, edits->binding, letter);
+		plan_letters(&plan, e, &b, edits->binding ? letters_of(letters, edits->binding, version) : NULL,
+			     letter);
 	return plan;
 }
 

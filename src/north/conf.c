@@ -81,7 +81,9 @@ const struct conf_item server_items[] = {
 	CONF_UINT(struct server_conf, block_size, 1024, 16, 1024, .unit = "octets",
 		  .help = "Largest block towards the server, a power of two"),
 	CONF_UINT(struct server_conf, nstart, 1, 1, 64, .help = "Confirmable messages in flight at once, per device"),
-	CONF_LATER("keepalive_s"),
+	CONF_UINT(struct server_conf, keepalive_s, 0, 0, 86400, .unit = "s",
+		  .help = "After so long without a message an association sends a CoAP ping, which keeps its way through a "
+			  "NAT open; 0: never"),
 	CONF_UINT(struct server_conf, dead_after, 3, 1, 100,
 		  .help = "How many messages of a device go unanswered through all retransmissions before its DTLS "
 			  "association is given up and made anew"),

@@ -13,6 +13,7 @@
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len)
 {
 	(void)north_assoc_send(a->north, data, len); /* what is lost here the peer asks for again */
+	assoc_active(a);
 }
 
 void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid)
@@ -112,8 +113,11 @@ static int north_send(struct coap_peer *p, struct coap_tx *tx, bool again)
 			return -ESTALE;
 		renew(a, tx);
 	}
+	if (block_is_unknown(a, tx))
+		return -EMSGSIZE;
 	if (keep_departs(a, tx, again))
 		return -EAGAIN;
+	assoc_active(a);
 	return judge(a, tx, again, north_assoc_send(a->north, tx->data, tx->len));
 }
 
@@ -199,7 +203,7 @@ struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port)
 		a = a->next;
 	if (a)
 		return a;
-	a = assoc_open(d, srv, port);
+	a = assoc_open(d, srv, port, NULL, 0);
 	if (a)
 		device_touch(d);
 	return a;
@@ -210,7 +214,7 @@ struct assoc *assoc_get(struct device *d, struct server *srv)
 	return assoc_get_at(d, srv, 0);
 }
 
-struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port)
+struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port, const uint8_t *resume, size_t resume_len)
 {
 	struct assoc *a = calloc(1, sizeof *a);
 	int err;
@@ -220,6 +224,7 @@ struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port)
 	a->dev = d;
 	a->srv = srv;
 	coap_peer_init(&a->peer, &srv->leg);
+	assoc_restore_resumption(a, resume, resume_len);
 	err = north_assoc_open(&a->north, srv->north, d->conf->head.name, port, a);
 	if (err && port) { /* somebody took it while the daemon was down */
 		log_ev(LOG_WARNING, ROOM, "assoc.port_taken", LF_STR("dev", d->conf->head.name), LF_UINT("port", port));
@@ -228,11 +233,13 @@ struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port)
 	if (err) {
 		log_ev(LOG_WARNING, ROOM, "assoc.failed", LF_STR("dev", d->conf->head.name),
 		       LF_STR("server", srv->conf->head.name), LF_STR("reason", strerror(-err)));
+		assoc_extra_free(a);
 		free(a);
 		return NULL;
 	}
 	a->next = d->assocs;
 	d->assocs = a;
+	assoc_watch(a);
 	return a;
 }
 
@@ -269,6 +276,7 @@ void assoc_close(struct assoc *a)
 	}
 	coap_peer_fini(&a->peer);
 	north_assoc_close(a->north);
+	assoc_extra_free(a);
 	registration_free(a->reg);
 	copy_forget_leg(a);
 	free(a);

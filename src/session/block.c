@@ -39,7 +39,7 @@ uint8_t block_check(const struct assoc *a, const struct coap_msg *m, const struc
 	bool bert = a->srv->stream; /* only there a block may have SZX 7 (RFC 8323 6) */
 
 	if (!block_may_change(a->dev, v->oscore))
-		return 0;
+		return bert ? block_check_bert(m, v) : 0;
 	if (v->has_block1 && coap_block_check(v->block1, m->payload_len, bert))
 		return COAP_BAD_REQUEST;
 	if (v->has_block2 && coap_block_szx(v->block2) == COAP_SZX_BERT && !bert)
@@ -53,6 +53,12 @@ void block_lower(const struct assoc *a, const struct coap_view *v, struct coap_c
 	int fit = coap_block_fit(device_mtu(a->dev), BLOCK_ANSWER_OVERHEAD);
 	unsigned szx = fit < 0 ? 0 : (unsigned)fit, most = block_szx_of(a->srv->conf->block_size);
 
+	if (c->to_server) {
+		block_leave_out(a, c);
+	} else if (!block_may_change(a->dev, v->oscore)) {
+		block_from_bert(v, c);
+		return;
+	}
 	if (!v->has_block2 || !block_may_change(a->dev, v->oscore))
 		return;
 	if (c->to_server && most < szx)

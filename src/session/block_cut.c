@@ -261,6 +261,10 @@ static uint32_t echo(const struct exchange *x, uint32_t block1)
 void block_crossing(const struct exchange *x, const struct coap_msg *m, const struct coap_view *v,
 		    struct coap_crossing *c)
 {
+	if (x->dir == UP)
+		block_from_bert(v, c);
+	else
+		block_leave_out(x->assoc, c);
 	if (!x->cut || !x->cut->whole || !v->has_block1 || m->code == COAP_TOO_LARGE) /* 4.13 says what would fit */
 		return;
 	c->drop_block1 = !x->cut->has_block1;

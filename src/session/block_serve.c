@@ -142,16 +142,16 @@ static struct served *served_new(struct exchange *x, const struct coap_msg *m, c
 }
 
 /* What the device asked for, as far as the answer is about it. */
-static uint32_t asked_block(const struct served *s, const struct coap_msg *request)
+static uint32_t asked_block(const struct exchange *x, const struct served *s, const struct coap_msg *request)
 {
+	unsigned szx = x->asked_szx ? x->asked_szx - 1u : COAP_SZX_MAX;
 	struct coap_view v;
 	uint32_t block;
 
 	coap_view(&v, request, true);
 	if (v.has_block2)
 		return v.block2;
-	return coap_block_at(&block, s->held.base, false, COAP_SZX_MAX) ? coap_block_make(0, false, COAP_SZX_MAX)
-									: block;
+	return coap_block_at(&block, s->held.base, false, szx) ? coap_block_make(0, false, szx) : block;
 }
 
 static uint64_t lifetime_end(const struct device *d)
@@ -189,7 +189,7 @@ long block_hold_answer(struct exchange *x, const struct coap_msg *m, const struc
 	s->until_ms = lifetime_end(d);
 	t->served = s;
 	d->all->block_bytes += s->size;
-	len = serve(s, &ask, type, mid, asked_block(s, &request), buf, room, &last);
+	len = serve(s, &ask, type, mid, asked_block(x, s, &request), buf, room, &last);
 	if (len < 0 || last)
 		served_free(t);
 	else

@@ -107,10 +107,13 @@ const struct conf_item device_items[] = {
 	CONF_TEXT(D, bootstrap_server, NULL,
 		  .help = "server of role bootstrap that its Bootstrap-Requests go to; the first of that role when "
 			  "absent"),
-	CONF_LATER("psk_identity", .help = "identity towards servers with security psk"),
-	CONF_LATER("psk_key", .help = "key for it"),
-	CONF_LATER("cert_file", .help = "certificate towards servers with security x509"),
-	CONF_LATER("key_file", .help = "its key"),
+	CONF_TEXT(D, psk_identity, NULL,
+		  .help = "identity towards servers with security psk; absent: ep, or the name when there is no ep "
+			  "here"),
+	CONF_SECRET(D, psk_key, .help = "key for it: a file with one line of hexadecimal"),
+	CONF_FILE(D, cert_file,
+		  .help = "certificate chain towards servers with security x509, PEM; the server's when absent"),
+	CONF_KEYFILE(D, key_file, .help = "its private key, PEM"),
 	CONF_LIST(
 		D, oscore, oscore_items, struct oscore_conf, .unnamed = true,
 		.help = "OSCORE identities; with a list, a request with another kid is refused. In records and CSV an "
@@ -132,7 +135,10 @@ const struct conf_item rule_items[] = {
 	CONF_TEXT(R, ep, NULL,
 		  .help = "endpoint name: text with {identity}, {local} and {domain} (the parts around @) in it; "
 			  "absent: as the device registers"),
-	CONF_LATER("psk_key_dir", .help = "where the key of a device is, as NAME.key"),
+	CONF_FILE(
+		R, psk_key_dir,
+		.help = "directory with the psk_key of each device that the rule makes, as NAME.key, where NAME is the "
+			"network identity; the psk_identity is ep or NAME"),
 	CONF_END,
 };
 #undef R
@@ -333,7 +339,7 @@ unsigned device_check(const struct device_conf *d, const struct session_lists *a
 		tell(&c, "ep", -1, "must have 1 to 128 octets");
 	check_bootstrap(&c, all, d->bootstrap_server);
 	check_oscore(&c, all, &d->oscore);
-	return c.faults;
+	return c.faults + keys_check(d, all, fault, arg);
 }
 
 struct file_fault {
@@ -440,6 +446,7 @@ static void check_rule(struct conf_load *load, const struct rule_conf *r, const 
 		tell(&c, "ep", -1, "braces stand around identity, local or domain only");
 	else if (r->ep && !strchr(r->ep, '{'))
 		tell(&c, "ep", -1, "would be the same for every device: it needs {identity}, {local} or {domain}");
+	(void)keys_check_rule(r, all, tell_file, &f);
 }
 
 void session_check(struct conf_load *load, const struct session_lists *all)
@@ -450,6 +457,7 @@ void session_check(struct conf_load *load, const struct session_lists *all)
 		struct file_fault f = { load, all->devices->v[i] };
 
 		(void)device_check(f.elem, all, tell_file, &f);
+		(void)keys_check_files(f.elem, tell_file, &f);
 	}
 	check_unique(load, all->devices);
 	for (size_t i = 0; all->rules && i < all->rules->n; i++)

@@ -40,6 +40,8 @@ struct device_conf {
 	const char *profile, *ep;
 	struct conf_texts servers;
 	const char *bootstrap_server;
+	const char *psk_identity, *psk_key; /* identity NULL: ep, or the name; key: path of a secret file */
+	const char *cert_file, *key_file;   /* NULL: those of the server */
 	struct conf_list oscore; /* of struct oscore_conf */
 };
 extern const struct conf_item device_items[];
@@ -49,6 +51,7 @@ struct rule_conf {
 	struct conf_head head; /* no name */
 	const char *link, *match, *profile, *ep;
 	struct conf_texts servers;
+	const char *psk_key_dir; /* absolute */
 };
 extern const struct conf_item rule_items[];
 
@@ -64,5 +67,12 @@ void session_check(struct conf_load *load, const struct session_lists *all);
 typedef void device_fault_fn(void *arg, const char *key, int index, const char *text);
 /* The part of it that concerns one record alone, for those that do not stand in the files. Returns the number of faults. */
 unsigned device_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg);
+
+/* ---- keys.c ---- */
+/* The part of device_check() about keys: named where a server wants one, in pairs. Each returns the number of faults. */
+unsigned keys_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg);
+unsigned keys_check_files(const struct device_conf *d, device_fault_fn *fault, void *arg); /* what they hold: reads them */
+unsigned keys_check_rule(const struct rule_conf *r, const struct session_lists *all, device_fault_fn *fault, void *arg);
+bool keys_rule_wants_psk(const struct rule_conf *r, const struct session_lists *all); /* devices that it makes need a key */
 
 #endif

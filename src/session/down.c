@@ -35,7 +35,7 @@ static void refuse_too_large(struct assoc *a, const struct coap_msg *m, size_t o
 	if (coap_option_find(m, COAP_OSCORE, &oscore))
 		block_too_big(a->dev, overhead + m->payload_len);
 	b = (struct coap_builder){ writer_of(buf, sizeof buf), 0 };
-	if (szx >= 0 && m->payload_len)
+	if (szx >= 0 && m->payload_len && north_assoc_blockwise(a->north))
 		coap_build_uint(&b, COAP_BLOCK1, (uint32_t)szx);
 	coap_build_uint(&b, COAP_SIZE1, device_mtu(a->dev));
 	refuse(a->dev, a, DOWN, m, COAP_TOO_LARGE, buf, writer_len(&b.w), NULL);
@@ -219,6 +219,8 @@ static void on_request(struct assoc *a, const struct coap_msg *m)
 		refuse_down(a, m, v.refuse, "option");
 	else if (oscore_refuses(d, m, &v))
 		refuse_down(a, m, oscore_refuses(d, m, &v), "oscore of its profile");
+	else if (block_check(a, m, &v) == COAP_TOO_LARGE)
+		refuse_too_large(a, m, m->options_len + COAP_HEADER_MAX + 8);
 	else if (block_check(a, m, &v))
 		refuse_down(a, m, block_check(a, m, &v), "block");
 	else if (keeps(d) && !store_is_usable(d->all->env.store))
@@ -295,7 +297,7 @@ static void on_reset(struct assoc *a, uint16_t mid)
 	struct coap_tx *tx = coap_peer_find(&a->peer, mid);
 
 	if (!tx) {
-		if (!relation_reset(a, mid))
+		if (!assoc_is_pong(a, mid) && !relation_reset(a, mid))
 			count(a->dev->all, C_NORTH_BAD);
 	} else if (tx->kind == TX_NOTE) {
 		struct note *n = container_of(tx, struct note, tx);
@@ -357,6 +359,7 @@ void session_north_recv(void *arg, const uint8_t *data, size_t len)
 	size_t answer_len;
 	int err = coap_parse(&m, data, len);
 
+	assoc_active(a);
 	if (err) {
 		count(a->dev->all, C_NORTH_BAD);
 		if (err != -EPROTO && m.type == COAP_CON)

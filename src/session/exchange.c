@@ -341,7 +341,7 @@ static void build_size_hint(struct coap_builder *b, const struct exchange *x)
 			coap_build_uint(b, COAP_SIZE1, (uint32_t)north_assoc_message_max(x->assoc->north));
 		return;
 	}
-	if (szx >= 0)
+	if (szx >= 0 && north_assoc_blockwise(x->assoc->north))
 		coap_build_uint(b, COAP_BLOCK1, (uint32_t)szx);
 	coap_build_uint(b, COAP_SIZE1, device_mtu(x->dev));
 }
@@ -613,6 +613,7 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 	struct coap_builder b;
 	struct coap_view v;
 	enum coap_type type;
+	const char *why;
 	bool state_first;
 	uint16_t mid;
 	long len;
@@ -621,8 +622,11 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 		return false;
 	coap_view(&v, m, false);
 	coap_tx_remove(&x->tx, clock_now_ms());
+	why = v.refuse ? "unsafe option in the answer" : "blocks in the answer";
+	if (!v.refuse && x->dir == DOWN)
+		v.refuse = block_not_for(x->assoc, &v, false);
 	if (v.refuse) {
-		exchange_fail(x, v.refuse, 0, "unsafe option in the answer");
+		exchange_fail(x, v.refuse, 0, why);
 		return false;
 	}
 	settle_relation(x, m, &v);
@@ -648,6 +652,8 @@ bool exchange_response(struct exchange *x, const struct coap_msg *m)
 	coap_forward_options(&b, m, &c);
 	build_payload(&b, x, m, v.oscore);
 	len = coap_build_end(&b);
+	if (x->dir == UP && block_is_many(x, m, &v))
+		len = -EMSGSIZE;
 	if (len < 0 && x->dir == UP)
 		len = block_hold_answer(x, m, &v, &c, type, mid, buf, asker_room(x));
 	if (len < 0) {

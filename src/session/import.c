@@ -259,6 +259,8 @@ int import_add(struct import *im, unsigned line, const struct conf_pair *v, size
 	c = record;
 	c->head.at.line = line;
 	(void)device_check(c, &im->s->lists, tell_device, &t);
+	if (conf_record_files(device_items, c, tell_text, &t))
+		(void)keys_check_files(c, tell_device, &t);
 	if (im->faults == before) /* else an identity may be missing */
 		check_staged(im, c, &t);
 	if (im->faults == before) {

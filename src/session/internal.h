@@ -103,6 +103,8 @@ struct server {
 	unsigned prefix_n;
 	struct assoc *silent;        /* associations whose head is silent, by next_silent */
 	struct timer probe;
+	struct assoc_extra *idle, *busy; /* of those that are kept alive, the one that is idle for longest, and the latest */
+	struct timer alive;
 	bool keep;                   /* mark of a reload */
 };
 
@@ -128,6 +130,7 @@ struct assoc {
 	struct relation *relations;
 	struct note *notes; /* owned; queued north, or on their way into the journal */
 	struct assoc *next_silent;
+	struct assoc_extra *extra; /* owned; NULL: it needs none */
 	uint32_t notes_n;
 	uint16_t relations_n;
 	rds_ports rds : 9;  /* of the latest request that the device sent here: what goes down for this server has them too */
@@ -170,6 +173,7 @@ struct exchange {
 	uint8_t out_len, out[COAP_TOKEN_MAX];
 	uint8_t dir, op;
 	uint8_t no_response;             /* No-Response value */
+	uint8_t asked_szx;               /* of a Block2 that did not go to a server without blocks, plus one; 0: none */
 	uint8_t fail;                    /* the code to end with when the timer runs next; 0: gateway time-out */
 	bool ask_con, acked;             /* acked: an empty ACK has left to the asker */
 	bool oscore, observe, cancel, has_no_response;
@@ -478,13 +482,25 @@ extern const struct coap_peer_ops device_peer_ops;
 /* ---- assoc.c ---- */
 struct assoc *assoc_get(struct device *d, struct server *srv); /* opened when it is not there; NULL: logged */
 struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port); /* the same; opened with that port, if it is free */
-struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port); /* with the port of the life before; another when it is taken */
+/* With the port and what resumes of the life before; another port when that is taken. */
+struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port, const uint8_t *resume, size_t resume_len);
 void assoc_close(struct assoc *a); /* ends what hangs from it, frees it; out of the device's list already */
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len);
 void assoc_heard_on(struct assoc *a, rds_ports rds); /* the device asks this server on these ports */
 void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid);
 void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops assoc_peer_ops;
+
+/* ---- extra.c: what only some associations have ---- */
+void session_north_credentials(void *arg, struct north_credentials *out);
+void session_north_resumable(void *arg, const uint8_t *data, size_t len);
+void assoc_restore_resumption(struct assoc *a, const uint8_t *data, size_t len); /* of the life before, ahead of the first handshake */
+const uint8_t *assoc_resumption(const struct assoc *a, size_t *len);            /* borrowed; *len 0: there is none */
+void device_forget_resumption(struct device *d);                               /* its keys are others now */
+void assoc_watch(struct assoc *a);  /* kept alive as its server has it now */
+void assoc_active(struct assoc *a); /* something went to its server, or came from there */
+bool assoc_is_pong(struct assoc *a, uint16_t mid); /* the RST to our ping */
+void assoc_extra_free(struct assoc *a);
 
 /* ---- legs.c: an association is made, ends, or is refused ----
  *
@@ -600,6 +616,15 @@ uint8_t block_check(const struct assoc *a, const struct coap_msg *m, const struc
 void block_lower(const struct assoc *a, const struct coap_view *v, struct coap_crossing *c);     /* the block size that a request asks for */
 /* Whether a request that is above the MTU may go down as blocks: 0; -EMSGSIZE no; -ENOBUFS too much is under way already. */
 int block_admit(const struct assoc *a, const struct coap_msg *m, const struct coap_view *v);
+/* ---- block_stream.c: SZX 7 (RFC 8323 6), and servers on a stream that do not know block-wise transfer ---- */
+uint8_t block_check_bert(const struct coap_msg *m, const struct coap_view *v); /* where messages are not cut: 0 or the code to refuse with */
+void block_from_bert(const struct coap_view *v, struct coap_crossing *c);      /* to a device: SZX 6 in its place */
+bool block_is_many(const struct exchange *x, const struct coap_msg *m, const struct coap_view *v); /* more than one block for the device */
+void block_asked(struct exchange *x, const struct coap_view *v); /* by the device, where its server is not to know */
+void block_leave_out(const struct assoc *a, struct coap_crossing *c);          /* to a server that does not know them */
+uint8_t block_not_for(const struct assoc *a, const struct coap_view *v, bool request); /* it cannot go there without them: the code to refuse with, or 0 */
+bool block_is_unknown(const struct assoc *a, const struct coap_tx *tx);        /* tx has one, and the server does not know them */
+
 void block_hold(struct exchange *x, size_t len); /* counts the octets of its message until it is over */
 bool block_leaves(struct exchange *x);           /* false: it is no matter of blocks; true: it has left or waits for its turn */
 bool block_shrink(struct exchange *x);           /* the link takes less than it did; false: that is the end of it */

@@ -339,6 +339,7 @@ static long build_note(struct relation *r, uint8_t *buf, size_t size, const stru
 	struct coap_crossing c = { .to_server = true };
 	struct coap_builder b;
 
+	block_leave_out(r->assoc, &c);
 	coap_build(&b, buf, size, m->type, v->refuse ? v->refuse : m->code, mid, r->tn, r->tn_len);
 	if (!v->refuse) {
 		coap_forward_options(&b, m, &c);
@@ -355,7 +356,7 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	long len = build_note(r, buf, sizeof buf, m, v, mid);
 	bool ends = v->refuse || coap_class(m->code) != 2 || !v->has_observe, kept = true;
 
-	if (len < 0)
+	if (len < 0 || block_not_for(a, v, false))
 		return LINK_RES_TOO_BIG;
 	remember_mid(r, mid);
 	if (m->type == COAP_NON && !a->dev->keeping && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&

@@ -68,11 +68,17 @@ static bool same_oscore(const struct conf_list *a, const struct conf_list *b)
 	return true;
 }
 
+static bool same_keys(const struct device_conf *a, const struct device_conf *b)
+{
+	return same_text(a->psk_identity, b->psk_identity) && same_text(a->psk_key, b->psk_key) &&
+		same_text(a->cert_file, b->cert_file) && same_text(a->key_file, b->key_file);
+}
+
 static bool same_record(const struct device_conf *a, const struct device_conf *b)
 {
 	return same_attachment(a, b) && same_text(a->profile, b->profile) && same_text(a->ep, b->ep) &&
 		same_servers(&a->servers, &b->servers) && same_text(a->bootstrap_server, b->bootstrap_server) &&
-		same_oscore(&a->oscore, &b->oscore);
+		same_oscore(&a->oscore, &b->oscore) && same_keys(a, b);
 }
 
 /* ---- a device under it ---- */
@@ -129,6 +135,8 @@ bool device_renew(struct device *d, const struct device_conf *c, bool stored)
 		device_detach(d, moves);
 	if (!same_text(old->ep, c->ep) || (c->ep && d->ep_learned))
 		device_forget_ep(d);
+	if (!same_keys(old, c) || !same_text(old->ep, c->ep)) /* which may be its identity */
+		device_forget_resumption(d);
 	d->conf = c;
 	if (d->stored && !stored)
 		record_overrule(d->all, (struct device_conf *)(uintptr_t)old, true, "the files have this name");
@@ -149,7 +157,9 @@ void device_take_from(struct device *d, struct device *holder)
 		device_link(d)->ops->set_mtu(d->at, (uint32_t)d->profile->conf->mtu);
 	(void)device_index_ep(d);
 	close_assocs(d);
-	gate_flush(d); /* another window or budget may let go what waits */
+	for (struct assoc *a = d->assocs; a; a = a->next)
+		assoc_watch(a); /* its server may want it otherwise now */
+	gate_flush(d);          /* another window or budget may let go what waits */
 	tell_changed(d);
 }
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@
 
 #define LOG_EVERY_MS 10000
 #define EP_MAX 128
-#define MORE_PAIRS 5
+#define MORE_PAIRS 6
+#define KEY_PATH_MAX 4352 /* a path, a name, and what stands around them */
 
 static const struct rule_conf *find_rule(const struct sessions *s, const struct link *l, const char *identity)
 {
@@ -132,10 +134,27 @@ static const char *identity_key(const struct link_identity *id)
 	return id->kind == LINK_ID_EXTERNAL ? "external_id" : id->kind == LINK_ID_MSISDN ? "msisdn" : "address";
 }
 
-/* Room for v is the caller's: the servers and MORE_PAIRS. The number of pairs, or 0 when it was refused. */
-static size_t make_pairs(struct conf_pair *v, const struct rule_conf *rule, const struct link_identity *id, char *ep,
-			 struct refusal *r)
+/* The key of the device where a server wants one; NULL: none does. */
+static const char *key_path(char buf[KEY_PATH_MAX], const struct rule_conf *rule, const char *identity,
+			    const struct session_lists *lists)
 {
+	if (!rule->psk_key_dir || !keys_rule_wants_psk(rule, lists))
+		return NULL;
+	snprintf(buf, KEY_PATH_MAX, "file:%s/%s.key", rule->psk_key_dir, identity);
+	return buf;
+}
+
+/* Texts that pairs point to. */
+struct pair_texts {
+	char ep[EP_MAX + 1], key[KEY_PATH_MAX];
+};
+
+/* Room for v is the caller's: the servers and MORE_PAIRS. The number of pairs, or 0 when it was refused. */
+static size_t make_pairs(struct conf_pair *v, const struct rule_conf *rule, const struct link_identity *id,
+			 struct pair_texts *texts, struct refusal *r)
+{
+	const char *key = key_path(texts->key, rule, id->text, &r->s->lists);
+	char *ep = texts->ep;
 	size_t n = 0;
 
 	v[n++] = (struct conf_pair){ "name", id->text, false };
@@ -149,6 +168,8 @@ static size_t make_pairs(struct conf_pair *v, const struct rule_conf *rule, cons
 	}
 	if (rule->ep)
 		v[n++] = (struct conf_pair){ "ep", ep, false };
+	if (key)
+		v[n++] = (struct conf_pair){ "psk_key", key, false };
 	for (size_t i = 0; i < rule->servers.n; i++)
 		v[n++] = (struct conf_pair){ "servers", rule->servers.v[i], true };
 	return n;
@@ -157,9 +178,9 @@ static size_t make_pairs(struct conf_pair *v, const struct rule_conf *rule, cons
 static struct device_conf *make_record(const struct rule_conf *rule, const struct link_identity *id, struct refusal *r)
 {
 	struct conf_pair *v = calloc(rule->servers.n + MORE_PAIRS, sizeof *v);
-	char ep[EP_MAX + 1];
+	struct pair_texts texts;
 	void *c = NULL;
-	size_t n = v ? make_pairs(v, rule, id, ep, r) : 0;
+	size_t n = v ? make_pairs(v, rule, id, &texts, r) : 0;
 
 	if (n && conf_record_new(&c, device_items, sizeof(struct device_conf), r->s->conf_dir, v, n, refuse_for, r))
 		c = NULL;
@@ -185,6 +206,12 @@ static bool is_free(struct sessions *s, const struct device_conf *c, struct refu
 	else
 		return true;
 	return false;
+}
+
+/* The file with its key is there and in order; asked last, for it costs a look at the disk. */
+static bool has_key(const struct device_conf *c, struct refusal *r)
+{
+	return conf_record_files(device_items, c, refuse_for, r) && !keys_check_files(c, refuse_key, r);
 }
 
 /* Among the devices and into the store; c is taken. NULL: it cannot be now. */
@@ -248,7 +275,7 @@ struct device *rule_provision(struct sessions *s, struct link *l, const struct l
 	} else if (!within_rate(s) || (s->env.store && !store_is_usable(s->env.store))) {
 		count(s, C_RULE_LATER);
 		l->unknown_later = true;
-	} else {
+	} else if (has_key(c, &r)) {
 		return make_device(s, l, id, c);
 	}
 	free(c);

@@ -298,4 +298,5 @@ static void on_north_back(void *arg, struct north_server *north)
 			server_back(srv);
 }
 
-const struct north_events session_north_events = { session_north_recv, session_north_event, on_north_back, NULL, NULL };
+const struct north_events session_north_events = { session_north_recv, session_north_event, on_north_back,
+						   session_north_credentials, session_north_resumable };

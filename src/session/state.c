@@ -12,7 +12,7 @@
 
 #include "session/internal.h"
 
-#define FORM 2 /* 1 had no objects and no targets of observations */
+#define FORM 3 /* 1 had no objects and no targets of observations, 2 nothing to resume */
 #define RECORD_MAX 65536
 #define OBJECTS_MOST 512  /* that are stored of one registration */
 #define SAVE_MS 50        /* changes within this go in one record */
@@ -72,9 +72,14 @@ static void write_relation(struct writer *w, const struct relation *r)
 /* What else there is of an association. */
 enum assoc_flag { HAS_REGISTRATION = 1, HAS_RDS = 2, IS_SWITCHING = 4 };
 
-static void write_assoc(struct writer *w, struct assoc *a)
+static void write_assoc(struct writer *w, struct assoc *a, bool resume)
 {
+	size_t len;
+	const uint8_t *data = assoc_resumption(a, &len);
+
 	write_text(w, a->srv->conf->head.name);
+	write_u16(w, resume ? (uint16_t)len : 0);
+	write_bytes(w, data, resume ? len : 0);
 	write_u16(w, north_assoc_port(a->north));
 	write_u16(w, coap_peer_reserve(&a->peer));
 	write_u8(w,
@@ -89,7 +94,8 @@ static void write_assoc(struct writer *w, struct assoc *a)
 		write_relation(w, r);
 }
 
-static size_t write_device(struct device *d, uint8_t *buf, size_t size)
+/* resume false: without what makes handshakes short, which may be long itself. */
+static size_t write_device(struct device *d, uint8_t *buf, size_t size, bool resume)
 {
 	struct writer w = writer_of(buf, size);
 	uint8_t assocs = 0;
@@ -106,7 +112,7 @@ static size_t write_device(struct device *d, uint8_t *buf, size_t size)
 	write_text(&w, d->ep_learned);
 	write_u8(&w, assocs);
 	for (struct assoc *a = d->assocs; a; a = a->next)
-		write_assoc(&w, a);
+		write_assoc(&w, a, resume);
 	budget_write(&w, d);
 	relay_write(&w, d);
 	return w.failed ? 0 : writer_len(&w);
@@ -116,8 +122,10 @@ void device_save(struct device *d)
 {
 	const char *name = device_name(d);
 	uint8_t buf[RECORD_MAX];
-	size_t len = write_device(d, buf, sizeof buf);
+	size_t len = write_device(d, buf, sizeof buf, true);
 
+	if (!len)
+		len = write_device(d, buf, sizeof buf, false);
 	device_clean(d);
 	d->saved_s = (uint32_t)(clock_now_ms() / 1000);
 	if (len)
@@ -309,14 +317,17 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsig
 	struct registration *reg;
 	struct server *srv;
 	struct assoc *a;
-	uint16_t port, limit, relations, rds;
+	uint16_t port, limit, relations, rds, resume_len;
+	const uint8_t *resume;
 	uint8_t flags;
 
 	read_text(r, name, sizeof name);
+	resume_len = form > 2 ? read_u16(r) : 0;
+	resume = read_span(r, resume_len);
 	port = read_u16(r);
 	limit = read_u16(r);
 	srv = server_by_name(d->all, name);
-	a = r->failed || !srv ? NULL : assoc_open(d, srv, port);
+	a = r->failed || !srv ? NULL : assoc_open(d, srv, port, resume, resume_len);
 	flags = read_u8(r);
 	reg = flags & HAS_REGISTRATION ? read_registration(r, form) : NULL;
 	rds = flags & HAS_RDS ? read_u16(r) : RDS_NONE;

@@ -73,6 +73,8 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	}
 	if (block_served(a, m, v, buf, (size_t)len))
 		return LINK_RES_ANSWERED;
+	if (block_not_for(a, v, true))
+		return refuse_up(d, m, block_not_for(a, v, true), "the server knows no blocks");
 	x = exchange_new(d, a, UP, m, v);
 	if (!x)
 		return refuse_up(d, m, COAP_UNAVAILABLE, "no memory");
@@ -87,6 +89,7 @@ static enum link_result forward_up(struct device *d, struct assoc *a, enum lwm2m
 	x->op = (uint8_t)op;
 	x->prefixed = prefix > 0;
 	x->params = register_params(op, m);
+	block_asked(x, v);
 	copy_request(x);
 	exchange_add(x, exchange_deadline(x, a->srv->conf->answer_within_s));
 	log_ev(LOG_DEBUG, ROOM, "up", LF_STR("dev", device_name(d)), LF_STR("server", a->srv->conf->head.name),

@@ -398,6 +398,8 @@ static const struct {
 	{ "wanted", command_north, true },
 	{ "unanswered", command_north, true },
 	{ "north-next", command_north, true },
+	{ "credentials", command_north, true },
+	{ "resumable", command_north, true },
 	{ "tried", command_north, true },
 	{ "silent", command_north, true },
 	{ "register", command_register, true },

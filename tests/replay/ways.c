@@ -164,6 +164,42 @@ static void check_tried(const struct north_assoc *a, const struct words *w)
 		fail("%u messages found it denied", a->tried);
 }
 
+static void check_text(const char *what, const char *want, const char *have)
+{
+	if (want && strcmp(want, have ? have : "none") != 0)
+		fail("%s is %s", what, have ? have : "none");
+}
+
+/* credentials SERVER DEVICE [identity=..] [key=PATH] [cert=PATH] [private=PATH] [resume=HEX]: what a handshake would
+ * use */
+static void check_credentials(const struct north_assoc *a, const struct words *w)
+{
+	const char *resume = words_find(w, 3, "resume");
+	struct north_credentials c = { 0 };
+	uint8_t want[64];
+	size_t n;
+
+	session_north_events.credentials(a->arg, &c);
+	check_text("the identity", words_find(w, 3, "identity"), c.psk_identity);
+	check_text("the key", words_find(w, 3, "key"), c.psk_key);
+	check_text("the certificate", words_find(w, 3, "cert"), c.cert_file);
+	check_text("its key", words_find(w, 3, "private"), c.key_file);
+	if (!resume)
+		return;
+	n = hex_parse(resume, want, sizeof want);
+	if (n != c.resume_len || (n && memcmp(want, c.resume, n) != 0))
+		fail("%zu octets are there to resume", c.resume_len);
+}
+
+/* resumable SERVER DEVICE [HEX]: a handshake has given this; nothing: forget it */
+static void resumable(const struct north_assoc *a, const struct words *w)
+{
+	uint8_t data[64];
+	size_t n = w->n == 4 ? hex_parse(w->v[3], data, sizeof data) : 0;
+
+	session_north_events.resumable(a->arg, data, n);
+}
+
 /* north-denied SERVER | lost, made, pong, north-csm, north-next, wanted, unanswered, tried SERVER DEVICE .. */
 bool way_command(struct north_server *s, const struct words *w, const char *verb)
 {
@@ -186,6 +222,10 @@ bool way_command(struct north_server *s, const struct words *w, const char *verb
 		check_wanted(a, w);
 	} else if (strcmp(verb, "north-next") == 0 && w->n == 4) {
 		a->next_mid = (uint16_t)number_parse(w->v[3]);
+	} else if (strcmp(verb, "credentials") == 0) {
+		check_credentials(a, w);
+	} else if (strcmp(verb, "resumable") == 0) {
+		resumable(a, w);
 	} else if (strcmp(verb, "tried") == 0) {
 		check_tried(a, w);
 	} else if (strcmp(verb, "unanswered") == 0) {

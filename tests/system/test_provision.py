@@ -184,7 +184,7 @@ def test_every_bad_line_is_named_and_nothing_is_imported(gw):
 
 @pytest.mark.parametrize("text,line,fault", [
     ("", 1, "is empty"), ("link,address\n", 1, 'no column is called "name"'), ("name,link,name\n", 1, "twice"), ("name,lnk\n", 1, 'did you mean "link"'),
-    ("name,\n", 1, "no name"), ("name,psk_key\n", 1, "not built"), (b"name,link\n\xff,sgi\n", 2, "not UTF-8"), (b"name,li\x00nk\n", 1, "octet of 0"),
+    ("name,\n", 1, "no name"), ("name,cid\n", 1, "not built"), (b"name,link\n\xff,sgi\n", 2, "not UTF-8"), (b"name,li\x00nk\n", 1, "octet of 0"),
     ('name,link\n"m1,sgi\n', 2, "not closed"), ("name,link\nm1,sgi\rm2,sgi\n", 2, "carriage return"), ("name,link\n" + "x" * 40000 + "\n", 2, "longer"),
 ])
 def test_files_that_are_no_such_csv(gw, text, line, fault):
@@ -253,6 +253,67 @@ def test_a_kill_in_the_middle_of_an_import_leaves_all_or_nothing(gw, point, left
         assert len(mine) == left
         return
     raise AssertionError("the import was never killed")
+
+
+# ---- keys ----
+
+KEY = "00112233445566778899aabbccddeeff"
+
+
+def write_key(g, name, text=KEY, mode=0o600):
+    path = g.dir / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text + "\n")
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def secured(gw):
+    """The same with a server that wants a key of each device."""
+    gw.tree["servers"].append({"name": "sec", "uri": "coaps://127.3.3.5"})
+    gw.write(gw.tree)
+    assert gw.reload().returncode == 0
+    return gw
+
+
+def test_keys_of_a_record_are_files_and_never_shown(secured):
+    g, path = secured, write_key(secured, "m1.key")
+    more = ["link=sgi", "address=10.7.0.1", "servers=sec"]
+    done = g.run_ctl("device", "add", "name=m1", *more)
+    assert done.returncode == 1 and '"m1" has none, and server "sec" has security psk' in done.stderr
+    for bad, said in ((KEY, "named by its file"), ("file:none.key", "No such file"), ("file:%s" % write_key(g, "open.key", mode=0o644), "mode is 0644"),
+                      ("file:%s" % write_key(g, "odd.key", "0a0"), "hexadecimal"), ("file:%s" % write_key(g, "text.key", "password"), "hexadecimal")):
+        done = g.run_ctl("device", "add", "name=m1", "psk_key=" + bad, *more)
+        assert done.returncode == 1 and said in done.stderr and "psk_key: " in done.stderr, (bad, done.stderr)
+        assert KEY not in done.stderr and "password" not in done.stderr
+    assert g.run_ctl("device", "add", "name=m1", "psk_key=file:m1.key", "psk_identity=one", *more).returncode == 0  # relative to the directory of the files
+    out = g.run_ctl("device", "export").stdout
+    assert "file:%s" % path in out and "one" in out
+    g.kill9()
+    g.start().ready()
+    assert g.run_ctl("device", "export").stdout == out
+    assert g.run_ctl("device", "import", write(g, "again.csv", out)).returncode == 0
+    assert KEY not in out + g.run_ctl("--json", "device", "show", "m1").stdout + "".join(g.log.lines)
+
+
+def test_a_rule_finds_the_key_of_each_device(secured, udp_peer):
+    g = secured
+    known, stranger = udp_peer(host="127.3.5.1", to=g.listen), udp_peer(host="127.3.5.2", to=g.listen)
+    path = write_key(g, "keys/127.3.5.1.key")
+    g.tree["rules"] = [{"link": "sgi", "match": "127.3.5.*", "servers": ["main", "sec"], "psk_key_dir": "keys"}]
+    g.write(g.tree)
+    assert g.reload().returncode == 0
+    known.send(Msg.request("GET", "/x", token=b"x", mid=1))
+    assert g.server.recv(where=lambda m: m.is_request).path() == "/x"
+    stranger.send(Msg.request("GET", "/x", token=b"x", mid=1))
+    g.wait_metric('niddgw_provisioned_total{result="refused"}', 1)
+    assert names(g) == ["filed", "127.3.5.1"]
+    assert "file:%s" % path in g.run_ctl("device", "export").stdout
+    del g.tree["rules"][0]["psk_key_dir"]
+    g.write(g.tree)
+    status, text = g.check()
+    assert status == 1 and 'rules[0].psk_key_dir: is needed: server "sec"' in text
 
 
 # ---- files and store ----

@@ -403,6 +403,20 @@ static void the_grammar_of_the_version_is_written(void **state)
 	assert_string_equal(edit(&add, REGISTER(V10, Q("Q"), Q("lt=1"))), "lt=1&b=UQ");
 }
 
+static void letters_that_the_version_does_not_know_are_not_written(void **state)
+{
+	const struct lwm2m_edits t = { .binding = "T" }, all = { .binding = "NTSUMH" };
+
+	(void)state;
+	assert_string_equal(edit(&t, REGISTER(V11, Q("b=N"))), "b=T");
+	assert_string_equal(edit(&t, REGISTER(V11, Q("b=NQ"))), "b=T&Q");
+	assert_string_equal(edit(&t, REGISTER(V10, Q("b=N"))), "b=U");
+	assert_string_equal(edit(&t, REGISTER(V10, Q("b=UQ"))), "");
+	assert_string_equal(edit(&all, REGISTER(V10, Q("b=UQ"))), "b=UQS");
+	assert_string_equal(edit(&all, REGISTER(V11, Q("b=N"))), "b=NTSU");
+	assert_string_equal(edit(&all, REGISTER(V12, Q("b=N"))), "b=NTSUMH");
+}
+
 static void queue_mode_is_added(void **state)
 {
 	const struct lwm2m_edits add = { .queue_flag = LWM2M_ADD }, both = { .queue_flag = LWM2M_ADD, .binding = "U" };
@@ -542,6 +556,7 @@ int main(void)
 		cmocka_unit_test(an_absent_ep_is_put_behind_the_last_query_of_a_register),
 		cmocka_unit_test(binding_is_rewritten_in_place),
 		cmocka_unit_test(queue_mode_is_kept_when_binding_is_rewritten),
+		cmocka_unit_test(letters_that_the_version_does_not_know_are_not_written),
 		cmocka_unit_test(the_grammar_of_the_version_is_written),
 		cmocka_unit_test(queue_mode_is_added),
 		cmocka_unit_test(queue_mode_is_removed),

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "session/session.h"
@@ -41,7 +43,8 @@ static char *load(struct conf **c, const char *text)
 		"links = ( { name = \"sgi\"; type = \"udp\"; listen = \"127.0.0.1:1\"; },"
 		" { name = \"op\"; type = \"t8\"; api_root = \"http://127.0.0.1:1\"; scs_as_id = \"x\";"
 		" callback = { listen = \"127.0.0.1:2\"; url = \"http://127.0.0.1:2\"; }; } );"
-		"servers = ( { name = \"main\"; uri = \"coap://127.0.0.1\"; } );"
+		"servers = ( { name = \"main\"; uri = \"coap://127.0.0.1\"; },"
+		" { name = \"safe\"; uri = \"coaps://127.0.0.1\"; } );"
 		"profiles = ( { name = \"nb\"; } );\n";
 	char *all = malloc(sizeof before + strlen(text)), *faults = NULL;
 	size_t size;
@@ -179,6 +182,14 @@ static void wrong_records_are_faults_with_their_place(void **state)
 		  "devices[0].oscore[1]: kid \"Ab\" stands in the list twice" },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_key = \"file:x\"; }",
 		  "devices[0].psk_key: " },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_key = \"0a0b\"; }",
+		  "devices[0].psk_key: a secret is named by its file" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; servers = [\"main\", \"safe\"]; }",
+		  "devices[0].psk_key: \"a\" has none, and server \"safe\" has security psk" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_identity = \"\"; }",
+		  "devices[0].psk_identity: must have 1 to 128 octets" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; cert_file = \"/dev/null\"; }",
+		  "devices[0].cert_file: " },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; }, { name = \"b\"; link = \"sgi\"; address "
 		  "= \"10.0.0.7\"; }",
 		  "devices[1].address: \"10.0.0.7\" is the identity of \"a\" at t:2 already" },
@@ -237,6 +248,85 @@ static void values_out_of_range_or_not_built_are_faults(void **state)
 	}
 }
 
+/* A secret file with this text. */
+static void write_key(char path[32], const char *text, unsigned mode)
+{
+	int fd;
+
+	strcpy(path, "/tmp/key-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (int)strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void what_is_in_a_key_file_is_looked_at(void **state)
+{
+	static const struct {
+		const char *content;
+		unsigned mode;
+		const char *what; /* NULL: it is good */
+	} files[] = {
+		{ "00112233445566778899aabbccddeeff\n", 0600, NULL },
+		{ "00112233445566778899aabbccddeeff", 0640, NULL },
+		{ "00112233445566778899aabbccddeeff\n", 0644, "its mode is 0644" },
+		{ "0011223\n", 0600, "devices[0].psk_key: " },
+		{ "secret\n", 0600, "devices[0].psk_key: " },
+		{ "0011\n0011\n", 0600, "devices[0].psk_key: " },
+		{ "", 0600, "devices[0].psk_key: " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		char text[256], path[32], *faults;
+		const struct root *r;
+		struct conf *c;
+
+		write_key(path, files[i].content, files[i].mode);
+		snprintf(text, sizeof text,
+			 "devices = ( { name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; servers = [\"safe\"];"
+			 " psk_key = \"file:%s\"; } );",
+			 path);
+		faults = load(&c, text);
+		if (files[i].what ? c || !strstr(faults, files[i].what) : !c)
+			fail_msg("\"%s\" gives: %s", files[i].content, faults);
+		assert_null(strstr(faults, "secret\n"));
+		if (c) {
+			r = conf_root(c);
+			assert_string_equal(((const struct device_conf *)r->devices.v[0])->psk_key, path);
+		}
+		conf_free(c);
+		free(faults);
+		unlink(path);
+	}
+}
+
+static void a_rule_names_where_keys_are(void **state)
+{
+	static const struct {
+		const char *text, *what;
+	} rules[] = {
+		{ "servers = [\"safe\"];", "rules[0].psk_key_dir: is needed: server \"safe\" has security psk" },
+		{ "servers = [\"safe\"]; psk_key_dir = \"/dev/null/x\";", "rules[0].psk_key_dir: " },
+		{ "servers = [\"safe\"]; psk_key_dir = \"/tmp\";", NULL },
+		{ "servers = [\"main\"];", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+		char text[256], *faults;
+		struct conf *c;
+
+		snprintf(text, sizeof text, "rules = ( { link = \"sgi\"; %s } );", rules[i].text);
+		faults = load(&c, text);
+		if (rules[i].what ? c || !strstr(faults, rules[i].what) : !c)
+			fail_msg("%s gives: %s", rules[i].text, faults);
+		conf_free(c);
+		free(faults);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +335,8 @@ int main(void)
 		cmocka_unit_test(a_device_has_a_list_of_oscore_identities),
 		cmocka_unit_test(wrong_records_are_faults_with_their_place),
 		cmocka_unit_test(values_out_of_range_or_not_built_are_faults),
+		cmocka_unit_test(what_is_in_a_key_file_is_looked_at),
+		cmocka_unit_test(a_rule_names_where_keys_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
