@@ -10,6 +10,7 @@
 #include "replay/fake_store.c"
 
 #include "ledger_ends.h"
+#include "unit/session/north_rest.h"
 
 #define WALL_MS 1767225600000u
 #define STEPS 400
@@ -146,41 +147,6 @@ int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 	if (!a->srv->deaf)
 		send_out(false, a->dev, a->srv->i, data, len);
 	return 0;
-}
-
-int north_relay_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port,
-		     const struct north_events *events, void *arg)
-{
-	(void)out;
-	(void)srv;
-	(void)who;
-	(void)port;
-	(void)events;
-	(void)arg;
-	return -EADDRNOTAVAIL;
-}
-
-bool north_server_is_stream(const struct north_server *s)
-{
-	(void)s;
-	return false;
-}
-
-size_t north_assoc_message_max(const struct north_assoc *a)
-{
-	(void)a;
-	return 65507;
-}
-
-bool north_assoc_blockwise(const struct north_assoc *a)
-{
-	(void)a;
-	return true;
-}
-
-void north_assoc_unanswered(struct north_assoc *a)
-{
-	(void)a;
 }
 
 bool north_assoc_is_up(const struct north_assoc *a)

@@ -17,6 +17,7 @@
 
 #include "base/random.h"
 #include "session/block.h"
+#include "unit/session/north_rest.h"
 
 #define DEVICES 3
 #define SERVERS 2
@@ -198,41 +199,6 @@ int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 		return random_below(2) ? -EAGAIN : -EMSGSIZE;
 	remember(&w.north, data, len);
 	return 0;
-}
-
-int north_relay_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port,
-		     const struct north_events *events, void *arg)
-{
-	(void)out;
-	(void)srv;
-	(void)who;
-	(void)port;
-	(void)events;
-	(void)arg;
-	return -EADDRNOTAVAIL;
-}
-
-bool north_server_is_stream(const struct north_server *s)
-{
-	(void)s;
-	return false;
-}
-
-size_t north_assoc_message_max(const struct north_assoc *a)
-{
-	(void)a;
-	return 65507;
-}
-
-bool north_assoc_blockwise(const struct north_assoc *a)
-{
-	(void)a;
-	return true;
-}
-
-void north_assoc_unanswered(struct north_assoc *a)
-{
-	(void)a;
 }
 
 bool north_assoc_is_up(const struct north_assoc *a)
