@@ -9,14 +9,13 @@
 
 #include "base/clock.h"
 #include "north/parts.h"
+#include "north/tcp.h"
 
 enum { REFUSED_EVERY_MS = 1000 };
 
 const struct north_transport *const north_transports[NORTH_KIND_COUNT] = {
-	[NORTH_UDP] = &udp_transport,
-	[NORTH_DTLS] = &dtls_transport,
-	[NORTH_RELAY] = &relay_transport,
-	[NORTH_LOCAL] = &local_transport,
+	[NORTH_UDP] = &udp_transport, [NORTH_DTLS] = &dtls_transport,   [NORTH_TCP] = &tcp_transport,
+	[NORTH_TLS] = &tls_transport, [NORTH_RELAY] = &relay_transport, [NORTH_LOCAL] = &local_transport,
 };
 
 /* ---- open and close ---- */
@@ -162,6 +161,11 @@ void assoc_end(struct north_assoc *a, enum assoc_state state)
 	assoc_list_add(&a->srv->north->ended, &a->node);
 }
 
+void assoc_busy(struct north_assoc *a)
+{
+	set_state(a, ASSOC_BUSY);
+}
+
 void assoc_want(struct north_assoc *a)
 {
 	set_state(a, ASSOC_WAITING);
@@ -199,6 +203,7 @@ void assoc_deliver(void *arg)
 {
 	struct north *n = arg;
 
+	tcp_flush_dirty(n);
 	while (n->refused_n)
 		assoc_report_refused(n->refused[--n->refused_n]);
 	while (!assoc_list_empty(&n->ended))

@@ -31,7 +31,8 @@ const struct conf_item north_items[] = {
 
 const struct conf_item server_items[] = {
 	CONF_TEXT(struct server_conf, uri, NULL, .required = true, .reload = CONF_DEVICE,
-		  .help = "coap://HOST[:PORT] or coaps://HOST[:PORT]; a name is looked up and tried again until it is "
+		  .help = "coap://HOST[:PORT], or coaps, coap+tcp, coaps+tcp; a name is looked up and tried again "
+			  "until it is "
 			  "known"),
 	CONF_TEXTS(struct server_conf, aliases, .help = "Other host names by which devices may ask for this server"),
 	CONF_WORD(struct server_conf, role, "management", role_words,
@@ -82,7 +83,7 @@ const struct conf_item server_items[] = {
 		  .help = "Largest block towards the server, a power of two"),
 	CONF_UINT(struct server_conf, nstart, 1, 1, 64, .help = "Confirmable messages in flight at once, per device"),
 	CONF_UINT(struct server_conf, keepalive_s, 0, 0, 86400, .unit = "s",
-		  .help = "After so long without a message an association sends a CoAP ping, which keeps its way through a "
+		  .help = "After so long without a message an association sends a ping, which keeps its way through a "
 			  "NAT open; 0: never"),
 	CONF_UINT(struct server_conf, dead_after, 3, 1, 100,
 		  .help = "How many messages of a device go unanswered through all retransmissions before its DTLS "
@@ -123,8 +124,8 @@ struct scheme {
 };
 static const struct scheme schemes[] = { { "coap", 5683, true },
 					 { "coaps", 5684, true },
-					 { "coap+tcp", 5683, false },
-					 { "coaps+tcp", 5684, false },
+					 { "coap+tcp", 5683, true },
+					 { "coaps+tcp", 5684, true },
 					 { "coap+nidd", 0, false } };
 
 static const struct scheme *scheme_find(const char *text, size_t len)
@@ -248,7 +249,8 @@ static void check_uri(struct conf_load *load, const struct server_conf *s, const
 		conf_fault(load, s, "uri", -1, "the scheme of \"%s\" is not built in this version", s->uri);
 		return;
 	default:
-		conf_fault(load, s, "uri", -1, "\"%s\" is not of the form coap://HOST[:PORT] or coaps://HOST[:PORT]",
+		conf_fault(load, s, "uri", -1,
+			   "\"%s\" is not of the form coap://HOST[:PORT], with coaps, coap+tcp or coaps+tcp as well",
 			   s->uri);
 		return;
 	}

@@ -95,6 +95,19 @@ static bool leads_inside(const struct north_server *s, const struct evutil_addri
 	return false;
 }
 
+/* What a stream tries behind `first`, in the order of the answers. */
+static void take_others(struct north_server *s, const struct addr *first, const struct evutil_addrinfo *list)
+{
+	s->others_n = 0;
+	for (const struct evutil_addrinfo *i = list; i && s->others_n < NORTH_OTHERS; i = i->ai_next) {
+		struct addr a;
+
+		addr_from(&a, i->ai_addr, (socklen_t)i->ai_addrlen);
+		if (a.len && !addr_equal(&a, first, true) && udp_address_usable(s->north, &a))
+			s->others[s->others_n++] = a;
+	}
+}
+
 static void lookup_done(struct north_server *s, const struct evutil_addrinfo *list)
 {
 	struct addr a;
@@ -112,6 +125,8 @@ static void lookup_done(struct north_server *s, const struct evutil_addrinfo *li
 	if (s->lookup_alarm && !s->silent)
 		alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	s->lookup_alarm = false;
+	if (north_server_is_stream(s))
+		take_others(s, &a, list);
 	if (!addr_equal(&a, &s->addr, true))
 		server_address_known(s, &a);
 	if (s->silent)

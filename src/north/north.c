@@ -109,6 +109,7 @@ int north_open(struct north **out, const struct north_conf *conf, const struct n
 	n->env = *env;
 	n->poll = -1;
 	assoc_list_init(&n->ended);
+	assoc_list_init(&n->dirty);
 	n->resolv_conf = "/etc/resolv.conf";
 	n->hosts = "/etc/hosts";
 	err = configure(n, conf);
@@ -156,6 +157,8 @@ void north_close(struct north *n)
 	if (n->poll >= 0)
 		close(n->poll);
 	BIO_meth_free(n->bio_method);
+	timer_cancel(loop_timers(n->env.loop), &n->flush_timer);
+	free(n->item);
 	if (n->ports_alarm)
 		alarm_clear(n->env.alarms, "north.ports", "north");
 	free(n);

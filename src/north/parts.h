@@ -55,15 +55,16 @@ static inline void assoc_list_add(struct assoc_list *l, struct assoc_list *n)
 void assoc_list_move_all(struct assoc_list *to, struct assoc_list *from);
 
 /* ---- the whole ---- */
-enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32, NORTH_SLOTS = 256, NORTH_RESULTS = 8 };
+enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32, NORTH_SLOTS = 256, NORTH_RESULTS = 8, NORTH_STREAM_RESULTS = 11, NORTH_OTHERS = 7 };
 
 struct evdns_base;
 struct north_lookup;
 struct secure;
 struct secure_ctx;
+struct stream_item;
 
 /* What an association runs over. */
-enum north_kind { NORTH_UDP, NORTH_DTLS, NORTH_RELAY, NORTH_LOCAL, NORTH_KIND_COUNT };
+enum north_kind { NORTH_UDP, NORTH_DTLS, NORTH_TCP, NORTH_TLS, NORTH_RELAY, NORTH_LOCAL, NORTH_KIND_COUNT };
 /* One transport. The functions are called from the loop only; an association that is handed to them is never NULL. */
 struct north_transport {
 	const char *scheme;  /* of the server's URI; NULL: not chosen by one */
@@ -87,7 +88,7 @@ struct north_transport {
 	bool (*blockwise)(const struct north_assoc *a);        /* NULL: it does */
 };
 extern const struct north_transport *const north_transports[NORTH_KIND_COUNT];
-extern const struct north_transport udp_transport, dtls_transport, relay_transport, local_transport;
+extern const struct north_transport udp_transport, dtls_transport, tcp_transport, tls_transport, relay_transport, local_transport;
 
 struct north {
 	struct north_env env;     /* what it points to is borrowed */
@@ -112,7 +113,10 @@ struct north {
 	struct bio_method_st *bio_method; /* owned; NULL until DTLS is spoken */
 	int send_err;             /* of the last datagram that OpenSSL sent */
 	size_t datagram_len;      /* of what buf has for OpenSSL; 0: nothing */
-	uint8_t buf[65536];       /* one datagram */
+	struct assoc_list dirty;     /* streams with something to write or to tell */
+	struct timer flush_timer;    /* set while there are */
+	struct stream_item *item;    /* owned; what a stream says; NULL until there is a server that is reached by one */
+	uint8_t buf[65536];       /* one datagram, or what a stream has in one turn */
 	uint8_t plain[16384];     /* what one record holds */
 };
 
@@ -143,6 +147,11 @@ struct north_server {
 	bool cert_alarm;
 	struct timer cert_timer;
 	uint64_t *handshakes[NORTH_RESULTS], *dropped; /* metric cells */
+	/* of one that is reached by streams */
+	struct addr others[NORTH_OTHERS]; /* further addresses of its name, to be tried in turn behind addr */
+	unsigned others_n;
+	unsigned stream_at;             /* the address that was good last: 0 is addr */
+	uint64_t *connects[NORTH_STREAM_RESULTS], *disconnects[NORTH_STREAM_RESULTS]; /* metric cells */
 };
 
 /* Where an association stands. All but those that are up are -ENOTCONN to a sender. */
@@ -179,12 +188,16 @@ void north_poll_ready(void *arg, int fd, unsigned what); /* works off what is re
 void assoc_up(struct north_assoc *a); /* usable: says so to its owner at once; the transport does not touch it afterwards */
 /* No longer up, or denied (state): its owner is told by the loop's next hook, never from inside a call of its own. */
 void assoc_end(struct north_assoc *a, enum assoc_state state);
+void assoc_busy(struct north_assoc *a); /* up no longer for what is new, while what is under way goes on: its owner is told when it ends */
 void assoc_want(struct north_assoc *a); /* has to be connected: waits for its turn at its server, and for its owner to be told of an end */
 /* ICMP says that nobody listens: told once in a second, at once (may close any association) or from the hook. */
 void assoc_report_refused(struct north_assoc *a);
 void assoc_refused(struct north_assoc *a);
 void assoc_deliver(void *arg);          /* the hook: reports what was found meanwhile */
 /* socket.c */
+/* A socket of that type (SOCK_DGRAM, SOCK_STREAM), which does not block, on the configured interface; a negative errno. */
+int north_socket(const struct north *n, int family, int type);
+int north_socket_bind(int fd, const struct north *n, int family, uint16_t port); /* to the configured address, port 0: the kernel's choice */
 bool udp_address_usable(const struct north *n, const struct addr *to); /* there is a route from our address */
 /* Takes the port (0: chosen for who) and, when the server's address is known, binds a socket to it. */
 int udp_assoc_claim(struct north_assoc *a, const char *who, uint16_t port);

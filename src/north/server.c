@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "north/secure.h"
+#include "north/tcp.h"
 
 enum {
 	CONNECT_AT_ONCE = 256, /* about 2 ms */
@@ -120,6 +121,7 @@ void server_address_known(struct north_server *s, const struct addr *addr)
 	char text[ADDR_TEXT_MAX];
 
 	s->addr = *addr;
+	s->stream_at = 0;
 	addr_format(addr, text, sizeof text);
 	log_ev(LOG_INFO, "north", "server.address", LF_STR("server", s->name), LF_STR("address", text));
 	assoc_list_move_all(&s->waiting, &s->open); /* those of a former address */
@@ -212,6 +214,8 @@ int north_server_open(struct north_server **out, struct north *n, const struct s
 	assoc_list_init(&s->open);
 	register_metrics(s);
 	err = north_transports[s->kind]->secure ? secure_server_open(s) : 0;
+	if (!err && north_server_is_stream(s))
+		err = tcp_server_open(s);
 	if (err) {
 		north_server_close(s);
 		return err;
@@ -238,6 +242,8 @@ void north_server_close(struct north_server *s)
 	if (!s->local)
 		metrics_gauge(s->north->env.metrics, "server_up", server_label(s, label, sizeof label), NULL, NULL, s);
 	secure_server_close(s);
+	if (north_server_is_stream(s))
+		tcp_server_close(s);
 	if (s->silent || s->lookup_alarm) /* else it may be another's, of the same name */
 		alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	free(s->name);
@@ -267,7 +273,8 @@ void north_server_silent(struct north_server *s)
 	if (s->silent || s->local)
 		return;
 	s->silent = true;
-	alarm_raise(s->north->env.alarms, ALARM_MAJOR, "server.unreachable", s->name, "no answer to any retransmission",
+	alarm_raise(s->north->env.alarms, ALARM_MAJOR, "server.unreachable", s->name,
+		    north_server_is_stream(s) ? "no connection can be made" : "no answer to any retransmission",
 		    "check the server and the way to it");
 	if (!s->numeric)
 		server_lookup_start(s);

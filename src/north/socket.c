@@ -24,9 +24,9 @@ static void local_end(struct addr *out, const struct north *n, int family, uint1
 	addr_set_port(out, port);
 }
 
-static int socket_new(const struct north *n, int family)
+int north_socket(const struct north *n, int family, int type)
 {
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1, err;
 
 	if (fd < 0)
@@ -42,7 +42,7 @@ static int socket_new(const struct north *n, int family)
 	return fd;
 }
 
-static int bind_port(int fd, const struct north *n, int family, uint16_t port)
+int north_socket_bind(int fd, const struct north *n, int family, uint16_t port)
 {
 	struct addr local;
 
@@ -57,10 +57,10 @@ bool udp_address_usable(const struct north *n, const struct addr *to)
 
 	if (n->local.len && n->local.u.sa.sa_family != family)
 		return false;
-	fd = socket_new(n, family);
+	fd = north_socket(n, family, SOCK_DGRAM);
 	if (fd < 0)
 		return fd == -EMFILE; /* says nothing of the address */
-	usable = !bind_port(fd, n, family, 0) && !connect(fd, &to->u.sa, to->len);
+	usable = !north_socket_bind(fd, n, family, 0) && !connect(fd, &to->u.sa, to->len);
 	close(fd);
 	return usable;
 }
@@ -81,7 +81,7 @@ static int choose_port(struct north *n, uint16_t *out, uint16_t from, int fd, in
 	uint16_t port = from;
 
 	while (tries-- && (port = ports_next_free(&n->ports, port))) {
-		int err = fd < 0 ? 0 : bind_port(fd, n, family, port);
+		int err = fd < 0 ? 0 : north_socket_bind(fd, n, family, port);
 
 		if (!err) {
 			ports_take(&n->ports, port);
@@ -118,12 +118,12 @@ static int open_on_port(struct north_assoc *a)
 {
 	struct north *n = a->srv->north;
 	int family = a->srv->addr.u.sa.sa_family;
-	int fd = socket_new(n, family), err;
+	int fd = north_socket(n, family, SOCK_DGRAM), err;
 	uint16_t port = a->port;
 
 	if (fd < 0)
 		return fd;
-	err = bind_port(fd, n, family, port);
+	err = north_socket_bind(fd, n, family, port);
 	if (err == -EADDRINUSE) {
 		err = choose_port(n, &port, a->port, fd, family);
 		if (!err) {
@@ -181,14 +181,14 @@ int udp_assoc_claim(struct north_assoc *a, const char *who, uint16_t port)
 	if (port && ports_is_taken(&n->ports, port))
 		return -EADDRINUSE;
 	if (s->addr.len)
-		fd = socket_new(n, family);
+		fd = north_socket(n, family, SOCK_DGRAM);
 	if (fd < 0 && s->addr.len)
 		return fd;
 	a->port = port;
 	if (!port)
 		err = choose_port(n, &a->port, ports_first_choice(&n->ports, n->env.key, who, s->name), fd, family);
 	else if (fd >= 0)
-		err = bind_port(fd, n, family, port);
+		err = north_socket_bind(fd, n, family, port);
 	if (err) {
 		if (fd >= 0)
 			close(fd);

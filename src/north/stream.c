@@ -122,6 +122,12 @@ static enum stream_what end(struct stream *s, struct stream_item *item, const ch
 	return STREAM_OVER;
 }
 
+static enum stream_what no_csm(struct stream *s, struct stream_item *item)
+{
+	item->no_csm = true;
+	return end(s, item, "its first message is no CSM", "CSM expected", 0);
+}
+
 static void take_text(struct stream_item *item, const struct coap_msg *m)
 {
 	item->len = m->payload_len;
@@ -210,7 +216,7 @@ static enum stream_what take_signal(struct stream *s, struct stream_item *item, 
 		return STREAM_OVER;
 	}
 	if (!s->ready)
-		return end(s, item, "its first message is no CSM", "CSM expected", 0);
+		return no_csm(s, item);
 	switch (m->code) {
 	case COAP_PING:
 		stream_pong(s, m);
@@ -233,7 +239,7 @@ static enum stream_what take(struct stream *s, struct stream_item *item, const s
 	if (coap_is_signal(m->code))
 		return take_signal(s, item, m);
 	if (!s->ready)
-		return end(s, item, "its first message is no CSM", "CSM expected", 0);
+		return no_csm(s, item);
 	if (coap_is_request(m->code) || coap_is_response(m->code))
 		return pass(s, item, m, end_of);
 	return STREAM_MORE; /* a reserved class: as a NON datagram of that code, RFC 7252 4.3 */
@@ -247,7 +253,7 @@ enum stream_what stream_read(struct stream *s, struct reader *in, struct stream_
 	long len;
 
 	item->len = 0;
-	item->aborted = false;
+	item->aborted = item->no_csm = false;
 	while (what == STREAM_MORE && !s->over) {
 		len = next_message(s, in, &m, &start);
 		if (len == -EAGAIN)

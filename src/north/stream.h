@@ -70,6 +70,7 @@ struct stream_item {
 	uint32_t hold_off_s;     /* RELEASED */
 	const char *why;         /* OVER */
 	char alternative[256];   /* RELEASED: an address that the peer would rather be reached at; "": none */
+	bool no_csm;             /* OVER: it talks, and not this protocol as far as can be seen */
 	bool aborted;            /* OVER: by the peer; message and len are its diagnostic payload, as they are for RELEASED */
 	uint8_t message[STREAM_MESSAGE_MAX + COAP_HEADER_MAX]; /* MESSAGE: in datagram framing, NON */
 };
