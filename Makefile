@@ -28,6 +28,8 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 # A warning is an error with the compilers this tree is checked with; others may know warnings that nobody here has met, and
 # sanitizers make gcc see overflows that are none.
 WERROR ?= $(if $(SAN),,$(if $(filter 12 14.%,$(shell $(CC) -dumpversion 2>/dev/null)),-Werror))
+PLUGIN_DIR := $(PREFIX)/lib/niddgw/plugins
+LIBEXEC_DIR := $(PREFIX)/libexec/niddgw
 CPPFLAGS += -Isrc -Iinclude -D_GNU_SOURCE -DNIDDGW_VERSION='"$(VERSION)"'
 CFLAGS_ALL = -std=gnu11 $(OPT) -g $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong $(CFLAGS)
 LDFLAGS_ALL = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
@@ -68,6 +70,14 @@ CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim $(BUILD)/niddgw-plugin-host
 TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 
+# Plug-ins see plugin.h and their own libraries. NAME: sources in plugins/NAME; libraries by pkg-config in PLUGIN_PKGS_NAME, sources
+# that it shares with another one in PLUGIN_SRC_NAME.
+PLUGINS := jsonl mqtt
+PLUGIN_PKGS_mqtt := libmosquitto openssl jansson
+PLUGIN_BIN := $(PLUGINS:%=$(BUILD)/plugins/%.so)
+# Those that misbehave, and the sample as C and as C++; only tests load them.
+TEST_PLUGIN_BIN := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(sort $(wildcard tests/plugins/*.c)))
+
 .PHONY: all need deps unit fuzz-replay fuzz-live replay tests warnings check check-asan asan fuzz interop endure bench demo install tidy tidy-need format defaults clean FORCE
 .DELETE_ON_ERROR:
 
@@ -75,7 +85,7 @@ TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
 say = $(if $(V),,@echo '  $(1)'; )
 .SECONDARY:
 
-all: $(PROGRAMS) $(BUILD)/objects.tbl
+all: $(PROGRAMS) $(PLUGIN_BIN) $(BUILD)/objects.tbl
 
 need:
 	@tests/tools/deps.sh need build
@@ -94,6 +104,9 @@ $(BUILD)/obj/tests/%.o: tests/%.c | need
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/north/secure.o: CPPFLAGS += $(if $(BUILT),-DNIDDGW_BUILT=$(BUILT))
+
+# Where make install puts plug-ins and their host.
+$(BUILD)/obj/plugin/find.o: CPPFLAGS += -DNIDDGW_PLUGIN_DIR='"$(PLUGIN_DIR)"' -DNIDDGW_LIBEXEC_DIR='"$(LIBEXEC_DIR)"'
 
 # The commit is in one object only, which is made again when it changes.
 $(BUILD)/obj/control/version.o: CPPFLAGS += -DNIDDGW_COMMIT='"$(COMMIT)"'
@@ -120,6 +133,24 @@ $(BUILD)/niddgwctl: $(CTL_OBJ) $(LIB)
 
 $(BUILD)/niddgw-sim: $(SIM_OBJ) $(LIB)
 	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS) $(PKG_LIBS)
+
+PLUGIN_CPPFLAGS = -Iinclude -D_GNU_SOURCE -DNIDDGW_VERSION='"$(VERSION)"'
+PLUGIN_CFLAGS = $(CFLAGS_ALL) -fPIC -fvisibility=hidden
+
+define PLUGIN_RULES
+$(BUILD)/obj/plugins/$(1)/%.o: plugins/$(1)/%.c | need
+	@mkdir -p $$(@D)
+	$$(call say,CC  $$@)$$(CC) $$(PLUGIN_CPPFLAGS) $$(shell pkg-config --cflags $$(PLUGIN_PKGS_$(1)) 2>/dev/null) $$(PLUGIN_CFLAGS) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/plugins/$(1).so: $(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.o,$(sort $(wildcard plugins/$(1)/*.c)) $(PLUGIN_SRC_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LD  $$@)$$(CC) $$(LDFLAGS_ALL) -shared -o $$@ $$^ $$(if $$(PLUGIN_PKGS_$(1)),$$(shell pkg-config --libs $$(PLUGIN_PKGS_$(1)))) -lpthread -lm
+endef
+$(foreach p,$(PLUGINS),$(eval $(call PLUGIN_RULES,$(p))))
+
+$(BUILD)/tests/plugins/%.so: tests/plugins/%.c include/niddgw/plugin.h
+	@mkdir -p $(@D)
+	$(call say,CC  $@)$(CC) $(PLUGIN_CPPFLAGS) $(PLUGIN_CFLAGS) -shared -o $@ $<
 
 # Only the table is installed; what makes it stays here.
 $(BUILD)/objects-compile: $(BUILD)/obj/lwm2m/compile/main.o $(LIB)
@@ -173,7 +204,7 @@ unit: $(UNIT_BIN)
 fuzz-replay: $(FUZZ_REPLAY)
 fuzz-live: $(FUZZ_LIVE)
 replay: $(REPLAY_BIN)
-tests: all $(TEST_PROGRAMS)
+tests: all $(TEST_PROGRAMS) $(TEST_PLUGIN_BIN)
 warnings: $(CLANG_OK)
 
 # ---- checking; each of these sets up what it needs, then starts make again with everything found ----
@@ -234,7 +265,7 @@ format:
 	clang-format -i $(LIB_SRC) $(CTL_SRC) $(SIM_SRC) src/main.c $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) tests/fuzz/replay_main.c
 
 # What is printed from the tables of keys; a test holds both against the program.
-defaults: $(BUILD)/niddgwd
+defaults: $(BUILD)/niddgwd $(BUILD)/niddgw-plugin-host $(PLUGIN_BIN)
 	$(BUILD)/niddgwd --print-defaults >etc/niddgw.conf
 	$(PYTHON) packaging/man/conf_page.py <etc/niddgw.conf >packaging/man/niddgw.conf.5
 
@@ -245,9 +276,15 @@ install: all
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/niddgw $(DESTDIR)$(SYSCONFDIR)/niddgw $(DESTDIR)$(SYSCONFDIR)/niddgw/conf.d \
-		$(DESTDIR)$(SYSCONFDIR)/niddgw/devices.d $(DESTDIR)$(SYSCONFDIR)/niddgw/objects.d
+		$(DESTDIR)$(SYSCONFDIR)/niddgw/devices.d $(DESTDIR)$(SYSCONFDIR)/niddgw/objects.d \
+		$(DESTDIR)$(LIBEXEC_DIR) $(DESTDIR)$(PLUGIN_DIR) $(DESTDIR)$(PREFIX)/include/niddgw $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 0755 $(BUILD)/niddgwd $(DESTDIR)$(PREFIX)/sbin/niddgwd
 	install -m 0755 $(BUILD)/niddgwctl $(BUILD)/niddgw-sim $(DESTDIR)$(PREFIX)/bin/
+	install -m 0755 $(BUILD)/niddgw-plugin-host $(DESTDIR)$(LIBEXEC_DIR)/
+	install -m 0644 $(PLUGIN_BIN) $(DESTDIR)$(PLUGIN_DIR)/
+	install -m 0644 include/niddgw/plugin.h $(DESTDIR)$(PREFIX)/include/niddgw/plugin.h
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PLUGIN_DIR@|$(PLUGIN_DIR)|' packaging/niddgw-plugin.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/niddgw-plugin.pc
 	install -m 0644 $(BUILD)/objects.tbl $(DESTDIR)$(PREFIX)/share/niddgw/objects.tbl
 	install -m 0644 packaging/man/niddgwctl.1 packaging/man/niddgw-sim.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/niddgw.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
@@ -258,4 +295,4 @@ clean:
 	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
 -include $(BUILD)/obj/lwm2m/compile/main.d $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
-	$(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d
+	$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.d,$(wildcard plugins/*/*.c)) $(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d

@@ -19,6 +19,7 @@
 #define ALARMS_MAX 1000
 #define DRAIN_MS 5000 /* how long open exchanges may go on after SIGTERM */
 #define DRAIN_STEP_MS 50
+#define PLUGINS_STOP_MS 4000 /* how long plug-ins may take after that; they are killed a little earlier */
 
 /* ---- start ---- */
 
@@ -52,6 +53,13 @@ static int open_base(struct gateway *g)
 	if (!err)
 		err = alarms_new(&g->alarms, ALARMS_MAX);
 	return err;
+}
+
+static int open_plugins(struct gateway *g)
+{
+	const struct plugins_env env = { g->loop, g->metrics, g->alarms, g->id, g->root->gateway.state_dir, NULL };
+
+	return plugins_open(&g->plugins, &env);
 }
 
 static int open_store(struct gateway *g)
@@ -99,7 +107,8 @@ static int open_control(struct gateway *g)
 {
 	const struct control_env env = { g->loop,        g->metrics, g->alarms,
 					 g->sessions,    g->id,      g->root->gateway.run_dir,
-					 gateway_reload, g,          g->events };
+					 gateway_reload, g,          g->events,
+					 g->plugins };
 	int err = control_open(&g->control, &env);
 
 	if (!err)
@@ -120,6 +129,8 @@ static int open_all(struct gateway *g)
 	if (!err)
 		err = registry_open(&g->registry, g->file, stderr);
 	if (!err)
+		err = open_plugins(g);
+	if (!err)
 		err = open_store(g);
 	if (!err)
 		err = open_sessions(g);
@@ -135,19 +146,35 @@ static int open_all(struct gateway *g)
 		err = sessions_restore_records(g->sessions);
 	if (!err)
 		err = sessions_restore(g->sessions);
-	return err ? err : open_control(g);
+	if (!err)
+		err = open_control(g);
+	return err ? err : plugins_configure(g->plugins, &g->root->plugins);
 }
 
 /* ---- signals ---- */
+
+/* They tell who listens that the gateway has gone in order. */
+static void on_drain_plugins(struct timer *t, uint64_t now_ms)
+{
+	struct gateway *g = container_of(t, struct gateway, drain);
+
+	if (now_ms >= g->drain_until_ms || plugins_running(g->plugins) == 0)
+		loop_stop(g->loop);
+	else
+		timer_set(loop_timers(g->loop), t, now_ms + DRAIN_STEP_MS, on_drain_plugins);
+}
 
 static void on_drain(struct timer *t, uint64_t now_ms)
 {
 	struct gateway *g = container_of(t, struct gateway, drain);
 
-	if (now_ms >= g->drain_until_ms || sessions_open(g->sessions) == 0)
-		loop_stop(g->loop);
-	else
+	if (now_ms >= g->drain_until_ms || sessions_open(g->sessions) == 0) {
+		plugins_stop(g->plugins);
+		g->drain_until_ms = now_ms + PLUGINS_STOP_MS;
+		timer_set(loop_timers(g->loop), t, now_ms, on_drain_plugins);
+	} else {
 		timer_set(loop_timers(g->loop), t, now_ms + DRAIN_STEP_MS, on_drain);
+	}
 }
 
 static void on_stop(void *arg, int signo)
@@ -186,7 +213,8 @@ static int watch_signals(struct gateway *g)
 
 /* ---- life ---- */
 
-int gateway_open(struct gateway **out, const char *file, struct conf *conf, bool verbose)
+int gateway_open(struct gateway **out, const char *file, const struct conf_schema *schema, struct conf *conf,
+		 bool verbose)
 {
 	struct gateway *g = calloc(1, sizeof *g);
 	int err;
@@ -196,6 +224,7 @@ int gateway_open(struct gateway **out, const char *file, struct conf *conf, bool
 		return -ENOMEM;
 	}
 	g->file = file;
+	g->schema = schema;
 	g->conf = conf;
 	g->root = conf_root(conf);
 	g->verbose = verbose;
@@ -230,6 +259,7 @@ void gateway_close(struct gateway *g)
 	if (!g)
 		return;
 	control_close(g->control);
+	plugins_close(g->plugins);
 	if (g->sessions)
 		sessions_save(g->sessions);
 	sessions_free(g->sessions);

@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "gateway.h"
 #include "lwm2m/registry.h"
+#include "plugin/plugins.h"
 #include "session/session.h"
 #include "wiring.h"
 
@@ -22,6 +23,7 @@ struct opened { /* what is open under one configuration */
 
 struct gateway {
 	const char *file;
+	const struct conf_schema *schema; /* of the configuration; borrowed */
 	struct conf *conf; /* owned */
 	struct root_conf *root;
 	struct loop *loop;
@@ -32,6 +34,7 @@ struct gateway {
 	struct store *store;
 	struct sessions *sessions;
 	struct north *north;
+	struct plugins *plugins;
 	struct control *control;
 	struct opened open;
 	struct link_env link_env;

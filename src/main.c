@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "control/version.h"
 #include "gateway.h"
+#include "plugin/describe.h"
 
 #define DEFAULT_FILE "/etc/niddgw/niddgw.conf"
 
@@ -99,10 +100,12 @@ static void hold_signals(int how)
 	sigprocmask(how, &held, NULL);
 }
 
-static int run(const struct options *o, struct conf *conf)
+static int run(const struct options *o, const struct conf_schema *schema, struct conf *conf)
 {
 	struct gateway *g = NULL;
-	int err = gateway_open(&g, o->file, conf, o->verbose);
+	int err = gateway_open(&g, o->file, schema, conf, o->verbose);
+
+	describer_hurry(schema->arg);
 
 	if (!err) {
 		hold_signals(SIG_UNBLOCK);
@@ -112,9 +115,38 @@ static int run(const struct options *o, struct conf *conf)
 	return err ? EXIT_FAILED : EXIT_OK;
 }
 
-int main(int argc, char **argv)
+/* Everything that needs a configuration, or its schema. */
+static int act(const struct options *o, const struct conf_schema *schema)
 {
 	struct conf *conf = NULL;
+	int status;
+
+	if (o->print_defaults) {
+		conf_print_defaults(schema, stdout);
+		return ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	}
+	if (!o->test && !o->print_config)
+		hold_signals(SIG_BLOCK);
+	status = conf_load(&conf, o->file, schema, stderr);
+	if (o->test && registry_check(o->file, stderr) && !status) {
+		conf_free(conf);
+		status = -EINVAL;
+	}
+	if (status)
+		return EXIT_FAILED;
+	if (o->print_config)
+		conf_print(conf, schema, stdout);
+	if (o->test || o->print_config) {
+		conf_free(conf);
+		return EXIT_OK;
+	}
+	return run(o, schema, conf);
+}
+
+int main(int argc, char **argv)
+{
+	struct conf_schema schema = gateway_schema;
+	struct describer *plugins = NULL;
 	struct options o;
 	int status = parse_options(&o, argc, argv);
 
@@ -122,24 +154,10 @@ int main(int argc, char **argv)
 		return status < 0 ? EXIT_OK : status;
 	signal(SIGPIPE, SIG_IGN);
 	log_open();
-	if (o.print_defaults) {
-		conf_print_defaults(&gateway_schema, stdout);
-		return ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
-	}
-	if (!o.test && !o.print_config)
-		hold_signals(SIG_BLOCK);
-	status = conf_load(&conf, o.file, &gateway_schema, stderr);
-	if (o.test && registry_check(o.file, stderr) && !status) {
-		conf_free(conf);
-		status = -EINVAL;
-	}
-	if (status)
+	if (describer_new(&plugins, NULL, o.test))
 		return EXIT_FAILED;
-	if (o.print_config)
-		conf_print(conf, &gateway_schema, stdout);
-	if (o.test || o.print_config) {
-		conf_free(conf);
-		return EXIT_OK;
-	}
-	return run(&o, conf);
+	schema.arg = plugins;
+	status = act(&o, &schema);
+	describer_free(plugins);
+	return status;
 }

@@ -133,7 +133,7 @@ static int open_admin(struct gateway *g, struct plan *p)
 static int prepare(struct gateway *g, struct plan *p)
 {
 	FILE *faults = p->report ? p->report : stderr;
-	int err = conf_load(&p->conf, g->file, &gateway_schema, faults), bad = registry_open(&p->registry, g->file, faults);
+	int err = conf_load(&p->conf, g->file, g->schema, faults), bad = registry_open(&p->registry, g->file, faults);
 
 	if (err || bad)
 		return err ? err : bad;
@@ -205,6 +205,7 @@ static void swap_in(struct gateway *g, struct plan *p)
 	g->open = p->new;
 	opened_close(&old, &g->open, false);
 	store_set_conf(g->store, &p->root->store);
+	(void)plugins_configure(g->plugins, &p->root->plugins);
 	lwm2m_registry_free(g->registry);
 	g->registry = p->registry;
 	conf_free(g->conf);

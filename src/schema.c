@@ -2,6 +2,7 @@
 /* schema.c - the root of the configuration: which room reads which group and list */
 #include "gateway.h"
 
+#include "plugin/conf.h"
 #include "wiring.h"
 
 #define R struct root_conf
@@ -19,7 +20,8 @@ static const struct conf_item root_items[] = {
 	CONF_LIST(R, rules, rule_items, struct rule_conf, .unnamed = true,
 		  .help = "provisioning on first contact: the first rule that matches an unknown identity makes a "
 			  "device of it"),
-	CONF_LATER("plugins", .help = "where reports are mirrored to"),
+	CONF_LIST(R, plugins, plugin_items, struct plugin_conf, .more = &plugin_more,
+		  .help = "where reports are mirrored to, each in a process of its own"),
 	CONF_LATER("dialects", .help = "AT dialects of the site"),
 	CONF_END,
 };
@@ -40,6 +42,7 @@ static void root_check(struct conf_load *load, void *root)
 			ops->check(load, c, &r->links);
 	}
 	session_check(load, &lists);
+	plugins_check(load, &r->plugins);
 }
 
-const struct conf_schema gateway_schema = { root_items, sizeof(struct root_conf), root_check };
+const struct conf_schema gateway_schema = { root_items, sizeof(struct root_conf), root_check, NULL };

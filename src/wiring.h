@@ -15,7 +15,7 @@ struct root_conf {
 	struct log_conf log;
 	struct north_conf north;
 	struct store_conf store;
-	struct conf_list links, servers, profiles, devices, rules;
+	struct conf_list links, servers, profiles, devices, rules, plugins;
 };
 
 /* The 32 octets of state_dir/key, made at the first start (0600). Secret paths and first ports are derived from it.

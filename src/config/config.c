@@ -19,6 +19,11 @@ void *conf_root(struct conf *c)
 	return c->root;
 }
 
+void *conf_arg(const struct conf_load *load)
+{
+	return load->schema->arg;
+}
+
 void conf_free(struct conf *c)
 {
 	if (!c)

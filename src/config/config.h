@@ -23,6 +23,7 @@ struct conf_schema {
 	const struct conf_item *items; /* of the root */
 	size_t size;                   /* of the root struct */
 	conf_check_fn *check;          /* NULL: none */
+	void *arg;                     /* for conf_arg() */
 };
 
 /**

@@ -42,6 +42,9 @@ static void dump_value(const struct dump *d, const struct conf_item *it, const v
 	case CONF_TYPE_UINT:
 		dump_uint(d, *(const uint64_t *)at);
 		break;
+	case CONF_TYPE_INT:
+		print_number(d->to, it, (double)*(const int64_t *)at);
+		break;
 	case CONF_TYPE_REAL:
 		print_number(d->to, it, *(const double *)at);
 		break;
@@ -81,6 +84,7 @@ static bool is_there(const struct conf_item *it, const void *at)
 	case CONF_TYPE_FILE:
 	case CONF_TYPE_KEYFILE:
 	case CONF_TYPE_SECRET:
+	case CONF_TYPE_PATH:
 		return *(const char *const *)at;
 	case CONF_TYPE_TEXTS:
 		return ((const struct conf_texts *)at)->n;
@@ -90,6 +94,8 @@ static bool is_there(const struct conf_item *it, const void *at)
 		return *(const int *)at >= 0;
 	case CONF_TYPE_UINT: /* a default outside of the range stands for none */
 		return *(const uint64_t *)at >= (uint64_t)it->least && *(const uint64_t *)at <= (uint64_t)it->most;
+	case CONF_TYPE_INT:
+		return *(const int64_t *)at >= (int64_t)it->least && *(const int64_t *)at <= (int64_t)it->most;
 	case CONF_TYPE_GROUP:
 		return group_is_there(it->items, at);
 	default:
@@ -102,6 +108,8 @@ static const struct conf_item *variant_items(const struct conf_item *list, const
 	const struct conf_item *type = list->variants ? item_find(list->items, "type") : NULL;
 	const char *word;
 
+	if (list->more)
+		return ((const struct conf_more_head *)(const void *)elem)->more;
 	if (!type)
 		return NULL;
 	word = type->words[*(const int *)(const void *)(elem + type->offset)];

@@ -99,6 +99,18 @@ static size_t largest(const struct conf_item *item)
 	return size;
 }
 
+/* The keys of an element that only it tells. */
+static void learn_more(struct conf_load *load, struct origin *o, const struct conf_more *more, struct conf_variant *v)
+{
+	const char *what = NULL;
+
+	(void)config_setting_lookup_string(o->setting, more->chooser, &what);
+	if (!what)
+		(void)config_setting_lookup_string(o->setting, "name", &what);
+	v->items = more->of(load, what ? what : "", &v->size);
+	o->loose = !v->items;
+}
+
 /* Which variant an element is; NULL: none that can be filled. What is wrong with the word is said when the key is read.
  */
 static const struct conf_variant *choose(struct conf_load *load, struct origin *o, const struct conf_item *item)
@@ -126,9 +138,16 @@ static void check_required(struct conf_load *load, const struct origin *o, const
 static struct conf_head *fill_element(struct conf_load *load, struct origin *o, const struct conf_item *item,
 				      const struct conf_list *list)
 {
+	struct conf_variant told = { .size = item->size };
 	const struct conf_variant *v = item->variants ? choose(load, o, item) : NULL;
-	struct conf_head *head = arena_alloc(&load->conf->arena, v ? v->size : largest(item));
 	const struct origin *kept;
+	struct conf_head *head;
+
+	if (item->more) {
+		learn_more(load, o, item->more, &told);
+		v = &told;
+	}
+	head = arena_alloc(&load->conf->arena, v ? v->size : largest(item));
 
 	if (!head) {
 		load->no_memory = true;
@@ -137,6 +156,8 @@ static struct conf_head *fill_element(struct conf_load *load, struct origin *o, 
 	head->at = (struct conf_where){ o->file->name, setting_line(o->setting) };
 	o->elem = head;
 	o->more = v ? v->items : NULL;
+	if (item->more)
+		((struct conf_more_head *)(void *)head)->more = told.items;
 	kept = origin_add(load, o);
 	if (!kept)
 		return NULL;

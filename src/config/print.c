@@ -16,6 +16,7 @@ struct printer {
 	FILE *to;
 	unsigned depth;
 	bool comment; /* everything is a comment */
+	void *arg;    /* the schema's */
 };
 
 void print_quoted(FILE *to, const char *text)
@@ -33,8 +34,8 @@ void print_number(FILE *to, const struct conf_item *item, double v)
 {
 	char text[40];
 
-	if (item->type == CONF_TYPE_UINT) {
-		fprintf(to, "%.0f%s", v, v > INT32_MAX ? "L" : "");
+	if (item->type == CONF_TYPE_UINT || item->type == CONF_TYPE_INT) {
+		fprintf(to, "%.0f%s", v, v > INT32_MAX || v < INT32_MIN ? "L" : "");
 		return;
 	}
 	snprintf(text, sizeof text, "%.15g", v);
@@ -105,7 +106,7 @@ static void add_words(char *buf, size_t size, const struct conf_item *it)
 
 static void add_range(char *buf, size_t size, const struct conf_item *it)
 {
-	add(buf, size, it->type == CONF_TYPE_UINT ? " %.0f to %.0f" : " %.15g to %.15g", it->least, it->most);
+	add(buf, size, it->type == CONF_TYPE_REAL ? " %.15g to %.15g" : " %.0f to %.0f", it->least, it->most);
 	add(buf, size, "%s%s.", it->unit ? " " : "", it->unit ? it->unit : "");
 }
 
@@ -116,6 +117,7 @@ static void add_shape(char *buf, size_t size, const struct conf_item *it)
 		add_words(buf, size, it);
 		break;
 	case CONF_TYPE_UINT:
+	case CONF_TYPE_INT:
 	case CONF_TYPE_REAL:
 		add_range(buf, size, it);
 		break;
@@ -169,7 +171,7 @@ static bool has_default(const struct conf_item *it)
 {
 	switch (it->type) {
 	case CONF_TYPE_UINT:
-		return it->number >= it->least && it->number <= it->most;
+	case CONF_TYPE_INT:
 	case CONF_TYPE_REAL:
 		return it->number >= it->least && it->number <= it->most;
 	case CONF_TYPE_BOOL:
@@ -186,6 +188,7 @@ static void print_default(FILE *to, const struct conf_item *it)
 {
 	switch (it->type) {
 	case CONF_TYPE_UINT:
+	case CONF_TYPE_INT:
 	case CONF_TYPE_REAL:
 		print_number(to, it, has_default(it) ? it->number : it->least);
 		break;
@@ -222,9 +225,12 @@ static void print_element(struct printer *p, const struct conf_item *it, const s
 	p->depth++;
 	if (!it->unnamed) {
 		note(p, "Name, unique in the list: 1 to 128 octets of printable UTF-8 without \"/\". Required.");
-		line(p, "name = \"\";");
+		indent(p, false);
+		fputs("name = ", p->to);
+		print_quoted(p->to, it->more && v ? v->word : "");
+		fputs(";\n", p->to);
 	}
-	print_items(p, it->items, v ? v->word : NULL);
+	print_items(p, it->items, v && !it->more ? v->word : NULL);
 	if (v)
 		print_items(p, v->items, NULL);
 	p->depth--;
@@ -239,6 +245,21 @@ static bool is_last_built(const struct conf_variant *v)
 	return true;
 }
 
+/* An element of each kind that is known; of the common keys alone when none is. */
+static void print_more(struct printer *p, const struct conf_item *it)
+{
+	struct conf_variant v = { 0 }, next = { 0 };
+
+	next.items = it->more->each(p->arg, 0, &next.word);
+	if (!next.items)
+		print_element(p, it, NULL, true);
+	for (size_t i = 1; next.items; i++) {
+		v = next;
+		next.items = it->more->each(p->arg, i, &next.word);
+		print_element(p, it, &v, !next.items);
+	}
+}
+
 static void print_list(struct printer *p, const struct conf_item *it)
 {
 	const bool before = p->comment;
@@ -247,7 +268,9 @@ static void print_list(struct printer *p, const struct conf_item *it)
 	indent(p, false);
 	fprintf(p->to, "%s = (\n", it->name);
 	p->depth++;
-	if (!it->variants)
+	if (it->more)
+		print_more(p, it);
+	else if (!it->variants)
 		print_element(p, it, NULL, true);
 	for (const struct conf_variant *v = it->variants; v && v->word; v++)
 		if (v->built)
@@ -290,7 +313,7 @@ static void print_items(struct printer *p, const struct conf_item *items, const 
 
 void conf_print_defaults(const struct conf_schema *schema, FILE *to)
 {
-	struct printer p = { .to = to };
+	struct printer p = { .to = to, .arg = schema->arg };
 
 	note(&p,
 	     "Configuration of niddgwd: every key with its default. Files conf.d/*.conf and devices.d/*.conf beside "

@@ -24,7 +24,9 @@ enum conf_type {
 	CONF_TYPE_KEYFILE,/* as FILE, and it is a secret: owner and mode are checked */
 	CONF_TYPE_SECRET, /* const char *: written "file:PATH" in the file, kept as the absolute PATH; owner, mode and that it holds one non-empty line are checked */
 	CONF_TYPE_GROUP,  /* an embedded struct, items */
-	CONF_TYPE_LIST,   /* struct conf_list of structs: items, or variants chosen by a WORD key */
+	CONF_TYPE_LIST,   /* struct conf_list of structs: items, or variants chosen by a WORD key, or more keys that only the element tells */
+	CONF_TYPE_INT,    /* int64_t, least..most; below least when absent and no default */
+	CONF_TYPE_PATH,   /* const char *: a path, made absolute; it need not be there */
 };
 
 enum conf_reload { CONF_LIVE, CONF_DEVICE, CONF_RESTART }; /* takes effect at once / for each device when it is next idle / at the next start */
@@ -58,6 +60,22 @@ struct conf_variant {
 	bool built;       /* false: naming it is a fault that says so */
 };
 
+/* Begins every struct of a list that has struct conf_more. */
+struct conf_more_head {
+	struct conf_head head;
+	const struct conf_item *more; /* the keys that it has beside the common ones; NULL: nobody knows */
+};
+
+/* Who knows which keys an element has when no table of ours lists them. The tables live as long as whoever knows them. */
+struct conf_load;
+struct conf_more {
+	const char *chooser; /* the key that tells what an element is; when it is absent its name does */
+	/* *size: octets of the struct with the members of that table. NULL: not known, then keys that are in no table are let pass. */
+	const struct conf_item *(*of)(struct conf_load *load, const char *what, size_t *size);
+	/* For the annotated file: each kind there is, *what is its name; arg is the schema's. NULL behind the last. */
+	const struct conf_item *(*each)(void *arg, size_t i, const char **what);
+};
+
 struct conf_item {
 	const char *name;
 	enum conf_type type;
@@ -72,6 +90,7 @@ struct conf_item {
 	const struct conf_item *items; /* GROUP, LIST: common keys */
 	size_t size;                   /* LIST: size of the element struct without variants */
 	const struct conf_variant *variants; /* LIST: NULL-terminated by word, chosen by the item named "type"; or NULL */
+	const struct conf_more *more; /* LIST: the elements begin with struct conf_more_head; or NULL */
 	bool unnamed;              /* LIST: elements have no unique "name" */
 	const char *unit;          /* "s", "octets"; NULL */
 	const char *help;          /* one sentence for the annotated file and the manual page */
@@ -97,15 +116,14 @@ struct conf_item {
 #define CONF_LATER(key, ...) { .name = (key), .absent = true, .type = CONF_TYPE_TEXT, __VA_ARGS__ }
 #define CONF_END { .type = CONF_TYPE_END }
 
-/* Faults of a check that looks across keys, given by a room while the files are still open. */
-struct conf_load;
-/* Adds `FILE:LINE: path: text`; key names the member of elem's group that is at fault (NULL: the element itself), index the
+/* Faults of a check that looks across keys, given by a room while the files are still open. Adds `FILE:LINE: path: text`; key names the member of elem's group that is at fault (NULL: the element itself), index the
  * entry in a list of texts (-1: none). elem is a struct filled by the loader. */
 void conf_fault(struct conf_load *load, const void *elem, const char *key, int index, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 /* path made absolute against the main file's directory, for a TEXT that may hold one ("unix:PATH", state_dir); lives in the configuration's
  * arena. An absolute one comes back as it is; NULL when memory is short. */
 const char *conf_path(struct conf_load *load, const char *path);
+void *conf_arg(const struct conf_load *load); /* what the schema was given for its checks; NULL */
 
 /* ---- records that stand in no file: one struct from texts by key ---- */
 struct conf_pair {

@@ -99,7 +99,7 @@ static bool in_range(struct conf_load *load, const struct origin *o, const struc
 	if (value >= item->least && value <= item->most)
 		return true;
 	fault_key(load, o, item->name, -1, setting_line(s),
-		  item->type == CONF_TYPE_UINT ? "%s is %s value %.0f" : "%s is %s value %.15g", text,
+		  item->type == CONF_TYPE_REAL ? "%s is %s value %.15g" : "%s is %s value %.0f", text,
 		  low ? "below the least" : "above the greatest", bound);
 	return false;
 }
@@ -121,6 +121,23 @@ static void fill_uint(struct conf_load *load, const struct origin *o, const stru
 		snprintf(text, sizeof text, "%lld", v);
 	if (in_range(load, o, item, s, (double)v, text))
 		*out = (uint64_t)v;
+}
+
+static void fill_int(struct conf_load *load, const struct origin *o, const struct conf_item *item, config_setting_t *s,
+		     int64_t *out)
+{
+	char text[32] = "a number beyond 64 bits";
+	long long v;
+
+	if (!is_integer(s)) {
+		wrong_type(load, o, item->name, -1, s, "an integer");
+		return;
+	}
+	v = config_setting_type(s) == CONFIG_TYPE_INT ? config_setting_get_int(s) : config_setting_get_int64(s);
+	if (v != LLONG_MAX && v != -LLONG_MAX)
+		snprintf(text, sizeof text, "%lld", v);
+	if (in_range(load, o, item, s, (double)v, text))
+		*out = v;
 }
 
 static void fill_real(struct conf_load *load, const struct origin *o, const struct conf_item *item, config_setting_t *s,
@@ -268,7 +285,7 @@ static void fill_path(struct conf_load *load, const struct origin *o, const stru
 	path = conf_path(load, path);
 	if (!path)
 		return;
-	if (path_check(item->type, path, why, sizeof why))
+	if (item->type != CONF_TYPE_PATH && path_check(item->type, path, why, sizeof why))
 		fault_key(load, o, item->name, -1, setting_line(s), "%s cannot be used: %s", path, why);
 	else
 		*out = path;
@@ -285,6 +302,9 @@ void fill_value(struct conf_load *load, const struct origin *o, const struct con
 		break;
 	case CONF_TYPE_UINT:
 		fill_uint(load, o, item, s, to);
+		break;
+	case CONF_TYPE_INT:
+		fill_int(load, o, item, s, to);
 		break;
 	case CONF_TYPE_REAL:
 		fill_real(load, o, item, s, to);
@@ -312,7 +332,11 @@ static void fill_default(struct conf_load *load, const struct conf_item *it, voi
 		break;
 	case CONF_TYPE_FILE:
 	case CONF_TYPE_KEYFILE:
+	case CONF_TYPE_PATH:
 		*(const char **)to = it->text ? conf_path(load, it->text) : NULL;
+		break;
+	case CONF_TYPE_INT:
+		*(int64_t *)to = (int64_t)it->number;
 		break;
 	case CONF_TYPE_UINT:
 		*(uint64_t *)to = (uint64_t)it->number;

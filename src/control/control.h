@@ -20,6 +20,7 @@ struct link;
 struct loop;
 struct metrics;
 struct north_server;
+struct plugins;
 struct sessions;
 
 enum control_phase {
@@ -47,6 +48,7 @@ struct control_env {
 	int (*reload)(void *arg, FILE *report);
 	void *arg; /* of reload */
 	const struct events *events; /* NULL: none are kept */
+	const struct plugins *plugins; /* NULL: there are none */
 };
 
 /* Binds run_dir/ctl (0660; one that a dead process left is replaced). 0; -EADDRINUSE another daemon answers there; else a

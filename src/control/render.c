@@ -147,8 +147,7 @@ json_t *render_page(json_t *items, bool more, uint64_t next)
 	return o;
 }
 
-/* Of a list that is at hand as a whole, which is taken. */
-static json_t *slice(json_t *all, uint64_t from, size_t limit)
+json_t *render_slice(json_t *all, uint64_t from, size_t limit)
 {
 	size_t n = json_array_size(all), end = from < n && n - from > limit ? (size_t)from + limit : n;
 	json_t *items = all ? json_array() : NULL;
@@ -161,12 +160,12 @@ static json_t *slice(json_t *all, uint64_t from, size_t limit)
 
 json_t *render_links(const struct control *c, uint64_t from, size_t limit)
 {
-	return slice(links_array(c), from, limit);
+	return render_slice(links_array(c), from, limit);
 }
 
 json_t *render_servers(const struct control *c, uint64_t from, size_t limit)
 {
-	return slice(servers_array(c), from, limit);
+	return render_slice(servers_array(c), from, limit);
 }
 
 /* ---- alarms ---- */
@@ -211,7 +210,7 @@ json_t *render_alarms(const struct control *c, uint64_t from, size_t limit)
 
 	if (list)
 		alarms_each(c->env.alarms, add_alarm, list);
-	return slice(list, from, limit);
+	return render_slice(list, from, limit);
 }
 
 /* ---- health: one verdict per link and server, and one for all ---- */
@@ -383,7 +382,7 @@ json_t *render_info(const struct control *c)
 	json_object_set_new(o, "build", json_pack("{s:s}", "commit", niddgw_commit));
 	render_set_time(o, "started", c->started_wall_ms);
 	json_object_set_new(o, "config", config);
-	json_object_set_new(o, "plugins", json_array());
+	json_object_set_new(o, "plugins", render_plugin_list(c));
 	json_object_set_new(o, "transports", transports(c));
 	json_object_set_new(o, "servers", servers);
 	json_object_set_new(o, "features", json_array());

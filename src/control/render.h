@@ -34,7 +34,7 @@ json_t *render_device(const struct device *d);
  * @return {"items":[..],"next":"CURSOR"}; "next" is null in the last page
  */
 typedef json_t *render_list_fn(const struct control *c, uint64_t from, size_t limit);
-render_list_fn render_links, render_servers, render_alarms;
+render_list_fn render_links, render_servers, render_alarms, render_plugins;
 render_list_fn render_devices; /* in order of configuration, stored ones behind them */
 render_list_fn render_events;  /* the newest first */
 /* What waits for a device, its servers or an answer, device by device; d NULL: of all. A page may have fewer than limit items, or none, and
@@ -44,6 +44,8 @@ json_t *render_page(json_t *items, bool more, uint64_t next); /* items is taken;
 int render_cursor(const char *cursor, uint64_t *from); /* 0, or -EBADMSG: not one of ours */
 
 /* ---- for the files of rendering ---- */
+json_t *render_slice(json_t *all, uint64_t from, size_t limit);        /* a page of a list that is at hand as a whole, which is taken */
+json_t *render_plugin_list(const struct control *c);                   /* every instance */
 json_t *render_text(const char *text);                                /* NULL gives NULL */
 void render_set_text(json_t *o, const char *key, const char *text);    /* NULL or "": left out */
 void render_set_uint(json_t *o, const char *key, uint64_t n);          /* above 2^53: as text */

@@ -83,6 +83,11 @@ static json_t *list_alarms(const struct control *c, const json_t *request)
 	return show_list(c, request, render_alarms);
 }
 
+static json_t *list_plugins(const struct control *c, const json_t *request)
+{
+	return show_list(c, request, render_plugins);
+}
+
 static json_t *list_devices(const struct control *c, const json_t *request)
 {
 	return show_list(c, request, render_devices);
@@ -129,19 +134,13 @@ static const struct verb {
 	json_t *(*answer)(const struct control *c, const json_t *request);
 	json_t *(*act)(struct records *r, const json_t *request, bool *later); /* neither of both: reload */
 } verbs[] = {
-	{ "status", show_status, NULL },
-	{ "device list", list_devices, NULL },
-	{ "device show", show_device, NULL },
-	{ "device add", NULL, records_add },
-	{ "device remove", NULL, records_remove },
-	{ "device import", NULL, records_import },
-	{ "device export", NULL, records_export },
-	{ "links", list_links, NULL },
-	{ "servers", list_servers, NULL },
-	{ "queue", list_queue, NULL },
-	{ "alarms", list_alarms, NULL },
-	{ "events", list_events, NULL },
-	{ "reload", NULL, NULL },
+	{ "status", show_status, NULL },           { "device list", list_devices, NULL },
+	{ "device show", show_device, NULL },      { "device add", NULL, records_add },
+	{ "device remove", NULL, records_remove }, { "device import", NULL, records_import },
+	{ "device export", NULL, records_export }, { "links", list_links, NULL },
+	{ "servers", list_servers, NULL },         { "queue", list_queue, NULL },
+	{ "alarms", list_alarms, NULL },           { "events", list_events, NULL },
+	{ "plugins", list_plugins, NULL },         { "reload", NULL, NULL },
 };
 
 static const struct verb *find_verb(const char *name)

@@ -227,8 +227,8 @@ static const struct verb {
 	{ "queue", "[NAME]", run_list, "what waits for a device or a server", 0, &show_queue, NULL },
 	{ "alarms", NULL, run_list, "what is wrong now", 0, &show_alarms, NULL },
 	{ "events", NULL, run_list, "what has happened, the latest first", 0, &show_events, NULL },
+	{ "plugins", NULL, run_list, "what reports are mirrored to", 0, &show_plugins, NULL },
 	{ "reload", NULL, run_reload, "read the configuration again; a faulty one changes nothing", 0, NULL, NULL },
-	{ "plugins", NULL, NULL, NULL, 0, NULL, NULL },
 	{ "modem", NULL, NULL, NULL, 0, NULL, NULL },
 	{ "check", NULL, NULL, NULL, 0, NULL, NULL },
 };

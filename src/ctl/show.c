@@ -143,6 +143,12 @@ static const char *const alarm_heads[] = { "SEVERITY", "ALARM", "SOURCE", "RAISE
 static const char *const alarm_keys[] = { "severity", "type", "source", "raised", "count", "text", "action" };
 LIST(alarms, alarm_heads, alarm_keys);
 
+static const char *const plugin_heads[] = { "PLUGIN", "LIBRARY", "VERSION",  "STATE", "PID",
+					    "QUEUED", "DROPPED", "RESTARTS", "REASON" };
+static const char *const plugin_keys[] = { "name",   "plugin",  "version",  "state", "pid",
+					   "queued", "dropped", "restarts", "reason" };
+LIST(plugins, plugin_heads, plugin_keys);
+
 static const char *const queue_heads[] = { "DEVICE", "SERVER", "DIR",  "KIND",  "STATE", "TYPE",
 					   "CODE",   "OP",     "PATH", "BYTES", "AGE",   "LEFT" };
 static const char *const queue_keys[] = { "device", "server", "dir",  "kind",  "state", "type",

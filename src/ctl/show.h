@@ -16,6 +16,6 @@ struct show_list {
 	size_t columns;
 	int (*add)(struct table *t, const json_t *item);
 };
-extern const struct show_list show_devices, show_links, show_servers, show_queue, show_alarms, show_events;
+extern const struct show_list show_devices, show_links, show_servers, show_queue, show_alarms, show_events, show_plugins;
 
 #endif

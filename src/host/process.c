@@ -94,13 +94,18 @@ static void send_text(uint8_t kind, const char *text, void (*out)(void *, const 
 		out(arg, buf, writer_len(&w));
 }
 
-static void send_pong(struct process *p)
+static void send_empty(uint8_t kind, void (*out)(void *, const uint8_t *, size_t), void *arg)
 {
 	uint8_t buf[FRAME_HEAD];
 	struct writer w = writer_of(buf, sizeof buf);
 
-	frame_write_empty(&w, FRAME_PONG);
-	to_daemon(p, buf, writer_len(&w));
+	frame_write_empty(&w, kind);
+	out(arg, buf, writer_len(&w));
+}
+
+static void send_pong(struct process *p)
+{
+	send_empty(FRAME_PONG, to_daemon, p);
 	p->said_ms = now_ms();
 }
 
@@ -333,6 +338,7 @@ int process_describe(const char *path)
 	} else {
 		host_hello(h, niddgw_build);
 		host_describe(h);
+		send_empty(FRAME_READY, to_stdout, &write_error); /* that was all */
 	}
 	host_close(h);
 	return err || write_error ? EXIT_FAILURE : EXIT_SUCCESS;

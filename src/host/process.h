@@ -7,7 +7,7 @@ enum { PROCESS_SOCKET = 3 }; /* where the daemon's end of things is */
 
 /* Confines itself, loads the library at path and serves the daemon until it says stop or is gone. Returns the exit status. */
 int process_run(const char *path);
-/* Confines itself, loads the library and writes to stdout what it is: FRAME_HELLO and FRAME_OPTIONs, or FRAME_REFUSED. */
+/* Confines itself, loads the library and writes to stdout what it is: FRAME_HELLO, FRAME_OPTIONs, FRAME_READY; or FRAME_REFUSED. */
 int process_describe(const char *path);
 
 #endif

@@ -64,8 +64,8 @@ static void print_and_load_again(struct conf *c, const struct conf_schema *schem
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct conf_schema plain = { t_items, sizeof(struct t_root), NULL },
-				 checked = { t_items, sizeof(struct t_root), check_all };
+	const struct conf_schema plain = { t_items, sizeof(struct t_root), NULL, NULL },
+				 checked = { t_items, sizeof(struct t_root), check_all, NULL };
 	struct conf *c = NULL;
 	char *faults = NULL;
 	size_t len = 0;

@@ -100,7 +100,7 @@ devices = (
   { name = "m/5"; link = "a"; address = "not-an-address"; profile = "gone"; },
   { name = "m6"; link = "a"; }
 );
-plugins = ( { name = "mqtt"; broker = "mqtt://localhost"; } );
+plugins = ( { name = "jsonl"; rotate_byts = 1; } );
 """
 EXPECTED = {  # line: what is said of it
     1: ["idd"], 2: ["admin.listen"], 3: ["log.level"], 5: ["links[0].listen"], 6: ["links[1]"], 7: ["links[2].type"], 8: ["links[3].type"],
@@ -108,7 +108,7 @@ EXPECTED = {  # line: what is said of it
     16: ["servers[2].answer_within_s"], 17: ["servers[3].patience_s", "servers[3].binding"], 18: ["servers[4].block_size"],
     20: ["profiles[0].mtu", "profiles[0].quueue", "profiles[0].empty_ack_at"], 22: ["devices[0].link"],
     23: ["devices[1].external_id"], 24: ["devices[2].servers[1]"], 25: ["devices[3].address", "devices[3].ep"],
-    26: ["devices[4].name", "devices[4].address", "devices[4].profile"], 27: ["devices[5]"], 29: ["plugins"],
+    26: ["devices[4].name", "devices[4].address", "devices[4].profile"], 27: ["devices[5]"], 29: ["plugins[0].rotate_byts"],
 }
 
 

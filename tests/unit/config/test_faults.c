@@ -212,7 +212,7 @@ static void shorten(const struct scene *s, char *out, size_t size)
 
 static void each_wrong_configuration_gives_its_exact_lines(void **state)
 {
-	const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL };
+	const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL, NULL };
 	struct scene s;
 	char lines[4096];
 	size_t wrong = 0;
@@ -235,7 +235,7 @@ static void each_wrong_configuration_gives_its_exact_lines(void **state)
 
 static void sound_secrets_are_taken(void **state)
 {
-	const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL };
+	const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL, NULL };
 	const struct t_root *root;
 	const struct t_t8 *t8;
 	struct scene s;

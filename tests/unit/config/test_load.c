@@ -2,7 +2,7 @@
 /* test_load.c - reading, merging, checks across keys */
 #include "unit/config/scene.h"
 
-static const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL };
+static const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL, NULL };
 
 static const struct t_root *root_of(const struct scene *s)
 {
@@ -218,7 +218,7 @@ static void complain(struct conf_load *load, void *arg)
 
 static void a_check_names_structs_and_keys_and_gets_lines(void **state)
 {
-	const struct conf_schema with_check = { t_items, sizeof(struct t_root), complain };
+	const struct conf_schema with_check = { t_items, sizeof(struct t_root), complain, NULL };
 	struct scene s;
 	char expected[2048];
 
@@ -274,7 +274,7 @@ static void look_at_half_done(struct conf_load *load, void *arg)
 
 static void a_check_runs_with_faults_and_finds_defaults(void **state)
 {
-	const struct conf_schema with_check = { t_items, sizeof(struct t_root), look_at_half_done };
+	const struct conf_schema with_check = { t_items, sizeof(struct t_root), look_at_half_done, NULL };
 	struct scene s;
 
 	(void)state;

@@ -2,7 +2,7 @@
 /* test_print.c - the annotated defaults and the configuration in effect */
 #include "unit/config/scene.h"
 
-static const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL };
+static const struct conf_schema schema = { t_items, sizeof(struct t_root), NULL, NULL };
 
 static char *text;
 static size_t len;

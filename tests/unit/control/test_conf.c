@@ -36,7 +36,7 @@ static void check(struct conf_load *load, void *root)
 	control_check(load, &r->gateway, &r->admin);
 }
 
-static const struct conf_schema schema = { items, sizeof(struct root), check };
+static const struct conf_schema schema = { items, sizeof(struct root), check, NULL };
 
 /* Loads text; what was complained of is in `faults`. NULL when it was refused. */
 static char *faults;

@@ -33,7 +33,7 @@ static const struct conf_item root_items[] = { { .name = "links",
 						 .size = sizeof(struct link_conf),
 						 .variants = link_variants },
 					       CONF_END };
-static const struct conf_schema schema = { root_items, sizeof(struct root), check_root };
+static const struct conf_schema schema = { root_items, sizeof(struct root), check_root, NULL };
 
 static char faults[4096];
 static struct conf *loaded;

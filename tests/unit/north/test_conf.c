@@ -129,7 +129,7 @@ static void check(struct conf_load *load, void *root)
 	north_check(load, &r->north, &r->servers);
 }
 
-static const struct conf_schema schema = { root_items, sizeof(struct root), check };
+static const struct conf_schema schema = { root_items, sizeof(struct root), check, NULL };
 
 /* All faults of a text as one string, owned; NULL in *c when there are some. */
 static char *load(struct conf **c, const char *text)

@@ -34,7 +34,7 @@ static void check(struct conf_load *load, void *root)
 	session_check(load, &lists);
 }
 
-static const struct conf_schema schema = { items, sizeof(struct root), check };
+static const struct conf_schema schema = { items, sizeof(struct root), check, NULL };
 
 /* Links sgi (udp) and op (t8), server main, profile nb; then the text. Returns the faults, owned. */
 static char *load(struct conf **c, const char *text)
