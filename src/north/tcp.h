@@ -63,6 +63,7 @@ struct tcp_assoc {
 	uint8_t failing;         /* enum tcp_result of the last warning */
 	bool wanted;             /* something waits for a connection */
 	bool held_off;           /* hold_ms is of a Release */
+	bool mute;               /* nothing goes out any more: what has come in is read, and then it ends */
 	bool proven;             /* the server has said more than its CSM */
 };
 

@@ -52,6 +52,7 @@ void tcp_disconnect(struct tcp_assoc *t, bool polite)
 	t->a.fd = -1;
 	t->watched = 0;
 	t->ping_ms = 0;
+	t->mute = false;
 	stream_stop(&t->s);
 	forget_dirty(t);
 	t->phase = TCP_IDLE;

@@ -53,16 +53,19 @@ void tcp_flush_dirty(struct north *n)
 
 /* ---- out ---- */
 
-/* 0: as much as goes; TCP_ENDED. */
+/* 0: as much as goes; TCP_ENDED. A socket that takes nothing more may still have something from the server: an alert,
+ * its Abort, answers. */
 static int write_out(struct tcp_assoc *t, struct tcp_end *end)
 {
 	const uint8_t *data;
 	size_t len;
 
-	while ((len = stream_output(&t->s, &data)) > 0) {
+	while (!t->mute && (len = stream_output(&t->s, &data)) > 0) {
 		ssize_t n = tcp_io(t)->write(t, data, len, end);
 
-		if (n == TCP_ENDED)
+		if (n == TCP_ENDED && end->result == TCP_CLOSED)
+			t->mute = true;
+		else if (n == TCP_ENDED)
 			return TCP_ENDED;
 		if (n <= 0)
 			break;
@@ -76,7 +79,10 @@ static void watch_flow(struct tcp_assoc *t)
 {
 	const size_t waiting = stream_waiting(&t->s);
 
-	tcp_watch(t, (waiting <= STREAM_ENOUGH ? EPOLLIN : 0u) | (waiting ? EPOLLOUT : 0u));
+	if (t->mute)
+		tcp_watch(t, EPOLLIN);
+	else
+		tcp_watch(t, (waiting <= STREAM_ENOUGH ? EPOLLIN : 0u) | (waiting ? EPOLLOUT : 0u));
 }
 
 /* The time a Ping has been open for begins when it is first seen to be. */

@@ -148,14 +148,14 @@ def test_coap_12_without_a_csm_requests_wait_and_nobody_else_does(gateway, testb
     p.dev.send(told.empty_ack())
     p.gw.wait_log(r'dev=meter-17 ev=connect\.failed server=main result=no_csm')
     assert p.gw.metric('niddgw_north_connects_total{server="main",result="no_csm"}') >= 1
-    assert [a["type"] for a in p.gw.ctl("alarms")["alarms"]] == ["server.unreachable"]
+    assert [a["type"] for a in p.gw.ctl("alarms")["items"]] == ["server.unreachable"]
     c = p.listener.accept()  # tried again by itself, and the alarm goes
     p.dev.send(Msg.request("GET", "/x", token=b"x", mid=6))
     asked = c.recv()
     assert asked.path() == "/x"
     c.reply(asked, "2.05")
     wait_until(lambda: p.dev.recv().token == b"x")
-    assert p.gw.ctl("alarms")["alarms"] == []
+    assert p.gw.ctl("alarms")["items"] == []
 
 
 def test_coap_13_a_critical_option_aborts_and_an_elective_one_is_ignored(gateway, testbed):
