@@ -116,8 +116,10 @@ static int run(struct db *d, sqlite3_stmt *s)
 
 int db_begin(struct db *d)
 {
-	int moved = 0;
+	int moved = 0, err = d->spare ? db_leave_spare(d) : 0;
 
+	if (err)
+		return err;
 	/* A file that someone removed takes writes as before, and loses them. */
 	if (sqlite3_file_control(d->h, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
 		return -EBADMSG;
@@ -236,7 +238,11 @@ long db_get(struct db *d, enum store_table t, const void *key, size_t key_len, v
 {
 	struct got g = { buf, size, -ENOENT };
 	sqlite3_stmt *s;
-	int err = prepare(d, &s, get_sql[t]);
+	int err;
+
+	if (d->empty)
+		return -ENOENT;
+	err = prepare(d, &s, get_sql[t]);
 
 	if (err)
 		return err;

@@ -15,11 +15,14 @@ enum { DB_VERSION = 1, DB_CHECK_MS = 500 /* the check at the start takes at most
 /**
  * Open state.db in dir, make or migrate it. A damaged one is set aside as state.db.damaged and what can be read of it is
  * copied into a fresh one.
+ * Where the file system takes nothing it is opened for reading; the first transaction that finds room goes on as usual.
  * @return 0; -EPROTONOSUPPORT newer; else a negative errno. note tells more, on success as well
  */
 int db_open(struct db **out, const char *dir, struct store_note *note);
-/* A second connection that only reads, for another thread. */
-int db_open_reader(struct db **out, const char *dir);
+/* A second connection that only reads, for another thread. spare: where nothing can be written, and as long as nobody tries to. */
+int db_open_reader(struct db **out, const char *dir, bool spare);
+bool db_is_spare(const struct db *d);
+bool db_is_empty(const struct db *d); /* there is not even a table */
 void db_close(struct db *d); /* NULL is fine; an open transaction is lost */
 
 int db_begin(struct db *d);

@@ -41,7 +41,7 @@ static int ask(sqlite3 *h, const char *sql, long *out)
 	return db_error(h, sqlite3_exec(h, sql, on_value, out, NULL));
 }
 
-static int version_of(sqlite3 *h, long *version)
+int db_version(sqlite3 *h, long *version)
 {
 	long table, user;
 	int err = ask(h, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='schema_version'", &table);
@@ -93,7 +93,7 @@ static int on_checked(void *arg, int n, char **values, char **names)
 }
 
 /* What the time does not suffice for is found when it is read. */
-static int check(sqlite3 *h)
+int db_check(sqlite3 *h)
 {
 	uint64_t until = store_boot_ms() + DB_CHECK_MS;
 	bool bad = false;
@@ -119,9 +119,9 @@ static void distrust(sqlite3 *h)
 	sqlite3_busy_timeout(h, 250);
 }
 
-static int connect(sqlite3 **h, const char *path, int flags)
+int db_connect(sqlite3 **h, const char *path, int flags, const char *vfs)
 {
-	const int rc = sqlite3_open_v2(path, h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+	const int rc = sqlite3_open_v2(path, h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, vfs);
 
 	if (rc)
 		return db_error(*h, rc);
@@ -171,19 +171,19 @@ static int use_wal(sqlite3 *h)
 int db_open_whole(struct db *d)
 {
 	long version = 0;
-	int err = connect(&d->h, d->path, SQLITE_OPEN_READWRITE);
+	int err = db_connect(&d->h, d->path, SQLITE_OPEN_READWRITE, NULL);
 
 	if (!err)
 		err = exec(d->h,
 			   "PRAGMA cell_size_check=ON;PRAGMA synchronous=FULL;PRAGMA journal_size_limit=67108864");
 	if (!err)
-		err = version_of(d->h, &version);
+		err = db_version(d->h, &version);
 	if (!err && version > DB_VERSION)
 		return -EPROTONOSUPPORT;
 	if (!err)
 		err = use_wal(d->h);
 	if (!err)
-		err = check(d->h);
+		err = db_check(d->h);
 	if (!err)
 		err = migrate(d->h, version);
 	return err ? err : db_prepare(d);
@@ -210,7 +210,7 @@ static int db_new(struct db **out, const char *dir)
 int db_open(struct db **out, const char *dir, struct store_note *note)
 {
 	struct db *d = NULL;
-	int err = db_new(&d, dir);
+	int err = db_new(&d, dir), cause;
 
 	if (err)
 		return err;
@@ -220,6 +220,11 @@ int db_open(struct db **out, const char *dir, struct store_note *note)
 		err = db_open_whole(d);
 	if (err == -EBADMSG)
 		err = db_rescue(d, note);
+	cause = db_no_room(d->path, err);
+	if (cause)
+		err = db_open_spare(d, cause);
+	if (cause && err == -EBADMSG)
+		err = cause; /* damaged, and no room for a copy */
 	if (err == -EPROTONOSUPPORT)
 		store_note(note, "state.db was written by a newer version");
 	else if (err)
@@ -232,14 +237,14 @@ int db_open(struct db **out, const char *dir, struct store_note *note)
 	return 0;
 }
 
-int db_open_reader(struct db **out, const char *dir)
+int db_open_reader(struct db **out, const char *dir, bool spare)
 {
 	struct db *d = NULL;
 	int err = db_new(&d, dir);
 
 	if (err)
 		return err;
-	err = connect(&d->h, d->path, SQLITE_OPEN_READONLY);
+	err = spare ? db_connect_spare(&d->h, d->path) : db_connect(&d->h, d->path, SQLITE_OPEN_READONLY, NULL);
 	if (err) {
 		db_close(d);
 		return err;

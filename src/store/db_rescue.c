@@ -137,6 +137,8 @@ int db_rescue(struct db *d, struct store_note *note)
 	if (!err)
 		err = db_open_whole(d);
 	if (!err)
+		d->spare = d->empty = false;
+	if (!err)
 		store_note(note,
 			   "state.db was damaged or gone; it was set aside as state.db.damaged, %zu records were kept",
 			   r.n);

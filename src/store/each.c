@@ -123,8 +123,11 @@ static int walk_table(struct walk *w)
 {
 	struct store_note note = { 0 };
 	struct db *reader = NULL;
-	int err = db_open_reader(&reader, w->s->dir);
+	int err;
 
+	if (!w->s->started && db_is_empty(w->s->db))
+		return 0;
+	err = db_open_reader(&reader, w->s->dir, !w->s->started && db_is_spare(w->s->db));
 	if (!err)
 		err = db_each(reader, w->t, on_row, w, &note);
 	db_close(reader);

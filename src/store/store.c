@@ -44,9 +44,14 @@ static void on_hook(void *arg)
 
 /* ---- opening, in parts ---- */
 
+/* Where no file can be made, the directory itself is locked. */
 static int take_lock(struct store *s)
 {
 	s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock_fd < 0 && errno == EROFS)
+		s->lock_fd = openat(s->dir_fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->lock_fd < 0 && (errno == EROFS || errno == ENOENT || errno == ENOSPC || errno == EDQUOT))
+		s->lock_fd = openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->lock_fd < 0)
 		return -errno;
 	if (!flock(s->lock_fd, LOCK_EX | LOCK_NB))

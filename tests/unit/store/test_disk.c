@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 
 #include "store/owner.h"
 
@@ -272,7 +273,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
 	scene_end(&sc);
 }
 
-static void a_read_only_file_system_is_said_at_the_start(void **state)
+static void an_empty_read_only_file_system_is_said_at_the_start(void **state)
 {
 	struct scene sc = scene_new();
 
@@ -286,40 +287,146 @@ static void a_read_only_file_system_is_said_at_the_start(void **state)
 	scene_end(&sc);
 }
 
-/* The kernel refuses to turn a file system read-only under open files; a start on one that was full is the other case.
- */
-static void a_start_on_a_full_disk_works_and_recovers(void **state)
+/* ---- starts where nothing can be written ---- */
+
+static void fill(const struct scene *sc)
 {
-	struct scene sc = scene_new();
 	static uint8_t block[4096];
 	char filler[128];
 	int fd;
+
+	snprintf(filler, sizeof filler, "%s/filler", sc->dir);
+	fd = open(filler, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	for (size_t size = sizeof block; size; size /= 2)
+		while (write(fd, block, size) > 0)
+			;
+	close(fd);
+}
+
+static void make_room(const struct scene *sc)
+{
+	char filler[128];
+
+	snprintf(filler, sizeof filler, "%s/filler", sc->dir);
+	assert_int_equal(unlink(filler), 0);
+}
+
+/* What a life before has left: closed as it should be, or killed. */
+static void live_before(struct scene *sc, bool killed)
+{
+	const pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct scene own = *sc;
+
+		scene_outside(&own); /* the loop of the parent is the parent's */
+		scene_open(&own);
+		store_put(own.store, STORE_SESSION, "m1", 2, "session", 7);
+		store_put(own.store, STORE_LINK, "op", 2, "link", 4);
+		if (appended(&own, 10, 1, "x", 1) || flushed(&own))
+			_exit(1);
+		if (!killed)
+			scene_shut(&own);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void is_restored(struct scene *sc)
+{
+	assert_string_equal(replayed(sc), "10:1=x;");
+	assert_string_equal(table(sc, STORE_SESSION), "m1=session;");
+	assert_string_equal(table(sc, STORE_LINK), "op=link;");
+}
+
+/* R4: all that was stored is there, new work is refused, and it goes on by itself. */
+static void start_on(const char *options, bool killed, bool full, bool readonly)
+{
+	struct scene sc = scene_new();
+
+	if (!mounted(&sc, options, 0)) {
+		scene_end(&sc);
+		skip();
+	}
+	live_before(&sc, killed);
+	if (full)
+		fill(&sc);
+	if (readonly)
+		assert_int_equal(mount("none", sc.dir, "tmpfs", MS_REMOUNT | MS_RDONLY, options), 0);
+	scene_open(&sc);
+	assert_false(store_is_usable(sc.store));
+	assert_true(is_alarmed(&sc, readonly ? "store.readonly" : "store.unavailable"));
+	is_restored(&sc);
+	assert_int_equal(store_entry_id(sc.store), 0);
+	assert_int_equal(appended(&sc, 11, 1, "refused", 7), readonly ? -EROFS : -ENOSPC);
+	store_put(sc.store, STORE_SESSION, "m2", 2, "kept", 4);
+	assert_int_equal(flushed(&sc), readonly ? -EROFS : -ENOSPC);
+	assert_true(is_alarmed(&sc, "disk.low"));
+	if (readonly)
+		assert_int_equal(mount("none", sc.dir, "tmpfs", MS_REMOUNT, options), 0);
+	if (full)
+		make_room(&sc);
+	assert_true(comes_true(&sc, is_usable, NULL));
+	assert_false(is_alarmed(&sc, readonly ? "store.readonly" : "store.unavailable"));
+	assert_true(store_entry_id(sc.store) > 0);
+	assert_int_equal(appended(&sc, 12, 1, "after", 5), 0);
+	assert_int_equal(flushed(&sc), 0);
+	assert_string_equal(table(&sc, STORE_SESSION), "m1=session;m2=kept;"); /* over a connection of its own again */
+	scene_again(&sc);
+	assert_string_equal(replayed(&sc), "10:1=x;12:1=after;");
+	scene_shut(&sc);
+	assert_int_equal(umount(sc.dir), 0);
+	scene_end(&sc);
+}
+
+static void r4_a_start_on_a_full_disk_restores_and_recovers(void **state)
+{
+	(void)state;
+	start_on("size=3m", false, true, false);
+}
+
+static void r4_a_start_on_a_full_disk_after_a_kill_restores_and_recovers(void **state)
+{
+	(void)state;
+	start_on("size=3m", true, true, false);
+}
+
+static void r4_a_start_on_a_read_only_disk_restores_and_recovers(void **state)
+{
+	(void)state;
+	start_on("size=3m", false, false, true);
+}
+
+static void r4_a_start_on_a_read_only_disk_after_a_kill_restores_and_recovers(void **state)
+{
+	(void)state;
+	start_on("size=3m", true, false, true);
+}
+
+static void a_disk_that_is_full_before_the_first_start_is_no_damage(void **state)
+{
+	struct scene sc = scene_new();
+	char path[128];
 
 	(void)state;
 	if (!mounted(&sc, "size=3m", 0)) {
 		scene_end(&sc);
 		skip();
 	}
+	snprintf(path, sizeof path, "%s/journal", sc.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	fill(&sc);
 	scene_open(&sc);
-	assert_int_equal(appended(&sc, 10, 1, "x", 1), 0);
-	scene_shut(&sc);
-	snprintf(filler, sizeof filler, "%s/filler", sc.dir);
-	fd = open(filler, O_WRONLY | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	while (write(fd, block, sizeof block) > 0)
-		;
-	close(fd);
-	if (scene_try(&sc)) { /* SQLite may need room for its companions already */
-		assert_int_equal(unlink(filler), 0);
-		scene_open(&sc);
-	} else {
-		assert_false(store_is_usable(sc.store));
-		assert_int_equal(store_entry_id(sc.store), 0);
-		assert_int_equal(unlink(filler), 0);
-	}
+	assert_false(store_is_usable(sc.store));
+	assert_string_equal(table(&sc, STORE_SESSION), "");
+	make_room(&sc);
 	assert_true(comes_true(&sc, is_usable, NULL));
-	assert_true(store_entry_id(sc.store) > 0);
-	assert_string_equal(replayed(&sc) ? "x" : "", "x");
+	snprintf(path, sizeof path, "%s/state.db.damaged", sc.dir);
+	assert_int_equal(access(path, F_OK), -1);
 	scene_shut(&sc);
 	assert_int_equal(umount(sc.dir), 0);
 	scene_end(&sc);
@@ -336,8 +443,12 @@ int main(void)
 		cmocka_unit_test(closing_on_a_broken_disk_ends_and_tells),
 		cmocka_unit_test(a_removed_journal_directory_is_made_again),
 		cmocka_unit_test(a_full_disk_refuses_and_recovers),
-		cmocka_unit_test(a_read_only_file_system_is_said_at_the_start),
-		cmocka_unit_test(a_start_on_a_full_disk_works_and_recovers),
+		cmocka_unit_test(an_empty_read_only_file_system_is_said_at_the_start),
+		cmocka_unit_test(r4_a_start_on_a_full_disk_restores_and_recovers),
+		cmocka_unit_test(r4_a_start_on_a_full_disk_after_a_kill_restores_and_recovers),
+		cmocka_unit_test(r4_a_start_on_a_read_only_disk_restores_and_recovers),
+		cmocka_unit_test(r4_a_start_on_a_read_only_disk_after_a_kill_restores_and_recovers),
+		cmocka_unit_test(a_disk_that_is_full_before_the_first_start_is_no_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
