@@ -115,6 +115,8 @@ $(BUILD)/commit: FORCE
 	@mkdir -p $(@D)
 	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
 
+$(BUILD)/obj/control/page.o: $(wildcard src/control/page/*)
+
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR  $@)$(AR) rcs $@ $^

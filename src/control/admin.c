@@ -190,6 +190,11 @@ static void respond(struct evhttp_request *req, const struct admin_answer *answe
 	evhttp_add_header(headers, "Content-Length", length);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	evhttp_add_header(headers, "Content-Security-Policy",
+			  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+			  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+	evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
 	if (answer->status == 405)
 		evhttp_add_header(headers, "Allow", "GET, HEAD");
 	if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)

@@ -15,6 +15,7 @@
 
 #include "base/metrics.h"
 #include "control/inside.h"
+#include "control/page.h"
 #include "control/render.h"
 #include "session/session.h"
 
@@ -212,7 +213,14 @@ void admin_get(const struct control *c, const char *target, struct admin_answer 
 {
 	size_t len = strcspn(target, "?#");
 	const char *query = target[len] == '?' ? target + len + 1 : NULL;
+	const struct page_file *page = page_find(target, len);
 
+	if (page) {
+		answer->status = 200;
+		answer->content_type = page->content_type;
+		evbuffer_add(answer->body, page->data, (size_t)(page->end - page->data));
+		return;
+	}
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		size_t own = strlen(paths[i].path);
 		bool open_end = paths[i].path[own - 1] == '/';
