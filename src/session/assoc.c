@@ -278,6 +278,7 @@ void assoc_close(struct assoc *a)
 	north_assoc_close(a->north);
 	assoc_extra_free(a);
 	registration_free(a->reg);
+	own_forget(a);
 	copy_forget_leg(a);
 	free(a);
 }

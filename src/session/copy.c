@@ -16,7 +16,17 @@ static struct mirror *mirror_of(const struct device *d)
 	return d->all->env.mirror;
 }
 
-static struct mirror_who who_of(const struct device *d, const struct assoc *a)
+/* The gateway itself knows what the device told the servers. */
+static const struct lwm2m_objects *objects_of(const struct assoc *a)
+{
+	const char *server;
+
+	if (own_is(a->srv))
+		return device_objects(a->dev, &server);
+	return a->reg ? a->reg->objects : NULL;
+}
+
+struct mirror_who copy_who(const struct device *d, const struct assoc *a)
 {
 	return (struct mirror_who){
 		.dev = d,
@@ -24,13 +34,8 @@ static struct mirror_who who_of(const struct device *d, const struct assoc *a)
 		.device = device_name(d),
 		.ep = device_ep(d),
 		.server = a ? a->srv->conf->head.name : NULL,
-		.objects = a && a->reg ? a->reg->objects : NULL,
+		.objects = a ? objects_of(a) : NULL,
 	};
-}
-
-static const struct lwm2m_objects *objects_of(const struct assoc *a)
-{
-	return a->reg ? a->reg->objects : NULL;
 }
 
 struct mirror_target copy_target(const struct assoc *a, const struct coap_msg *request)
@@ -53,7 +58,7 @@ static bool exchange_message(const struct exchange *x, struct coap_msg *m)
 
 static void show_exchange(const struct exchange *x, int confirmed)
 {
-	struct mirror_who who = who_of(x->dev, x->assoc);
+	struct mirror_who who = copy_who(x->dev, x->assoc);
 	struct coap_msg m;
 	const struct mirror_unit u = { &m, x->copy.unit_len, x->copy.arrival_ms };
 
@@ -67,7 +72,7 @@ static void show_exchange(const struct exchange *x, int confirmed)
 
 static void show_note(const struct note *n, int confirmed)
 {
-	struct mirror_who who = who_of(n->assoc->dev, n->assoc);
+	struct mirror_who who = copy_who(n->assoc->dev, n->assoc);
 	struct coap_msg m;
 	const struct mirror_unit u = { &m, n->copy.unit_len, n->copy.arrival_ms };
 
@@ -220,7 +225,7 @@ void copy_notified(const struct relation *r, const struct coap_msg *m, const str
 {
 	const struct device *d = r->assoc->dev;
 	const struct mirror_unit u = { m, d->all->unit_len, d->all->unit_arrival_ms };
-	struct mirror_who who = who_of(d, r->assoc);
+	struct mirror_who who = copy_who(d, r->assoc);
 
 	if (!mirror_listens(mirror_of(d)) || v->refuse)
 		return;
@@ -256,7 +261,7 @@ static bool asked(const struct exchange *x, struct coap_msg *m, size_t *len)
 void copy_answer(struct exchange *x, const struct coap_msg *m)
 {
 	struct device *d = x->dev;
-	struct mirror_who who = who_of(d, x->assoc);
+	struct mirror_who who = copy_who(d, x->assoc);
 	const struct mirror_unit answer = { m, d->all->unit_len, d->all->unit_arrival_ms };
 	struct coap_msg request;
 	struct mirror_unit ask = { .msg = &request, .arrival_ms = d->all->unit_arrival_ms };
@@ -273,7 +278,7 @@ void copy_answer(struct exchange *x, const struct coap_msg *m)
 
 void copy_down(const struct assoc *a, const uint8_t *unit, size_t len)
 {
-	struct mirror_who who = who_of(a->dev, a);
+	struct mirror_who who = copy_who(a->dev, a);
 	struct coap_msg m;
 	const struct mirror_unit u = { &m, len, clock_wall_ms() };
 
@@ -292,7 +297,7 @@ void copy_protected(struct exchange *x, const uint8_t *unit, size_t len)
 
 void copy_unknown(const struct device *d, const uint8_t *data, size_t len)
 {
-	struct mirror_who who = who_of(d, NULL);
+	struct mirror_who who = copy_who(d, NULL);
 
 	if (mirror_listens(mirror_of(d)))
 		mirror_unknown(mirror_of(d), &who, data, len, d->all->unit_arrival_ms);
@@ -300,7 +305,7 @@ void copy_unknown(const struct device *d, const uint8_t *data, size_t len)
 
 void copy_records(const struct device *d, const struct server *srv, bool down, const uint8_t *data, size_t len)
 {
-	struct mirror_who who = who_of(d, NULL);
+	struct mirror_who who = copy_who(d, NULL);
 
 	who.server = srv->conf->head.name;
 	if (mirror_listens(mirror_of(d)))
@@ -311,7 +316,7 @@ void copy_records(const struct device *d, const struct server *srv, bool down, c
 
 struct lwm2m_objects *copy_objects(const struct exchange *x)
 {
-	struct mirror_who who = who_of(x->dev, x->assoc);
+	struct mirror_who who = copy_who(x->dev, x->assoc);
 	struct lwm2m_objects *o = NULL;
 	const uint8_t *list;
 	struct coap_view v;

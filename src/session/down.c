@@ -180,7 +180,9 @@ static void forward_down(struct assoc *a, const struct coap_msg *m, const struct
 		p.rel->target = copy_target(a, m);
 	if (v->oscore)
 		copy_down(a, x->tx.data, x->tx.len);
-	exchange_add(x, exchange_deadline(x, a->srv->conf->patience_s));
+	exchange_add(x,
+		     own_is(a->srv) ? clock_now_ms() + ask_patience_ms(a, m)
+				    : exchange_deadline(x, a->srv->conf->patience_s));
 	tell_changed(d);
 	log_ev(LOG_DEBUG, ROOM, "down.request", LF_STR("dev", device_name(d)),
 	       LF_STR("server", a->srv->conf->head.name), LF_CODE("code", m->code), LF_UINT("mid", m->mid),

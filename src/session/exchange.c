@@ -356,6 +356,8 @@ static long build_own_answer(struct exchange *x, uint8_t *buf, size_t size, enum
 		coap_build_uint(&b, COAP_MAX_AGE, max_age_s);
 	if (code == COAP_TOO_LARGE)
 		build_size_hint(&b, x);
+	if (own_is(x->assoc->srv))
+		coap_build_option(&b, OWN_MARK, NULL, 0);
 	if (why && x->dir == DOWN) /* radio is dear: a device gets the code alone */
 		coap_build_payload(&b, why, strlen(why));
 	return coap_build_end(&b);
@@ -701,7 +703,9 @@ void refuse(struct device *d, struct assoc *a, enum direction dir, const struct 
 
 	coap_build(&b, buf, sizeof buf, type, code, type == COAP_ACK ? ask->mid : coap_peer_mid(p), ask->token,
 		   ask->token_len);
-	if (options_len) /* encoded already, the first option of the message */
+	if (a && own_is(a->srv))
+		coap_build_option(&b, OWN_MARK, NULL, 0);
+	else if (options_len) /* encoded already, the first option of the message */
 		write_bytes(&b.w, options, options_len);
 	if (diagnostic)
 		coap_build_payload(&b, diagnostic, strlen(diagnostic));

@@ -265,6 +265,7 @@ struct device {
 	bool mismatch : 1;        /* the alarm device.identity_mismatch is raised */
 	bool dirty : 1;           /* in the list of those to be saved */
 	bool keep : 1;            /* mark of a reload */
+	bool veiled : 1;          /* what it sent last was protected by OSCORE, and it has not registered visibly since */
 };
 _Static_assert(sizeof(struct device) <= 264, "an idle device is small: what only a busy one needs hangs from it");
 
@@ -275,6 +276,7 @@ static inline struct link *device_link(const struct device *d) /* NULL: it is no
 
 enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_BLOCK_CUT, C_BLOCK_HELD, C_THROTTLED, C_PATIENCE, C_BUDGET_DROPPED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_RELAY_REPEATED, C_RELAY_DROPPED, C_RELAY_MALFORMED, C_COUNT };
 
+struct own;
 struct sessions {
 	struct sessions_env env;
 	struct coap_shared shared;
@@ -314,6 +316,7 @@ struct sessions {
 	struct link_up *up_now;           /* of the unit being handled; NULL: its verdict was taken over */
 	size_t unit_len;                  /* of that unit */
 	uint64_t unit_arrival_ms;         /* and when it came from the network, wall clock */
+	struct own *own;                  /* owned: the gateway as a server; NULL: it asks nothing */
 	const struct sessions_watch *watch;
 	void *watch_arg;
 	uint64_t next_down_id;            /* of requests that are not journalled */
@@ -367,6 +370,7 @@ bool kept_share(const struct device *d, struct link_up *up, const uint8_t *data,
 struct link_up *take_up(struct sessions *s);      /* the verdict of the unit at hand is the caller's now */
 
 /* ---- copy.c: what the mirror is shown ---- */
+struct mirror_who copy_who(const struct device *d, const struct assoc *a); /* a NULL: no server is known */
 struct mirror_target copy_target(const struct assoc *a, const struct coap_msg *request);
 void copy_request(struct exchange *x); /* of a device, new */
 void copy_left(struct exchange *x);    /* it is on disk, and leaves now or when its server is there */
@@ -383,6 +387,17 @@ struct lwm2m_objects *copy_objects(const struct exchange *x); /* that a Register
 void copy_forget(const struct device *d);
 void copy_forget_leg(const struct assoc *a);
 void copies_stop(struct sessions *s);
+
+/* ---- own.c, ask.c: requests of the gateway itself ---- */
+#define OWN_MARK 65003 /* in an answer of the gateway to itself: it is none of the device. Critical and unsafe, so that no device gets it through */
+bool own_is(const struct server *srv);
+struct server *own_named(const struct sessions *s, const char *name); /* NULL: it is not called so */
+void own_forget(struct assoc *a);        /* it goes; of any server */
+void own_registered(struct device *d);   /* anew: what the gateway observed is over */
+void own_free(struct sessions *s);
+uint64_t ask_patience_ms(const struct assoc *a, const struct coap_msg *m); /* of a request at the gateway's own server */
+bool ask_pinged(const struct device *d, uint16_t mid); /* a RST; false: that was no ping */
+int asks_restore(struct sessions *s);
 
 /* ---- tell.c ---- */
 void tell_changed(const struct device *d);
@@ -523,6 +538,7 @@ bool exchange_asker_lost(struct exchange *x); /* of a server's request whose con
 int servers_configure(struct sessions *s, struct north_server *const *north, size_t n);
 void servers_sweep(struct sessions *s); /* frees those that are not kept; no association is left there */
 void server_free(struct server *srv);
+struct server *server_new(struct sessions *s, struct north_server *north); /* in no list; NULL: no memory */
 struct server *server_by_name(const struct sessions *s, const char *name);
 void server_back(struct server *srv);
 void assoc_set_silent(struct assoc *a); /* until its server is heard: what must not get lost waits */

@@ -117,7 +117,7 @@ static void close_assocs(struct device *d)
 	while (*at) {
 		struct assoc *a = *at;
 
-		if (a->srv->keep && device_may_use(d, a->srv)) {
+		if (own_is(a->srv) || (a->srv->keep && device_may_use(d, a->srv))) {
 			at = &a->next;
 			continue;
 		}

@@ -210,6 +210,8 @@ static void registered(const struct exchange *x, const struct coap_msg *m)
 	struct registration *r;
 
 	relations_drop(a); /* a new registration voids every observation */
+	own_registered(a->dev);
+	a->dev->veiled = false;
 	r = calloc(1, sizeof *r + (len > 0 ? (size_t)len : 0));
 	if (!r)
 		return;

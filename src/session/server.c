@@ -17,7 +17,7 @@ struct server *server_by_name(const struct sessions *s, const char *name)
 
 	while (srv && strcmp(srv->conf->head.name, name) != 0)
 		srv = srv->next;
-	return srv;
+	return srv ? srv : own_named(s, name);
 }
 
 #define STREAM_PATIENCE_MS 3600000 /* the transport says much earlier that its connection is lost */
@@ -87,6 +87,17 @@ static void note_role(struct sessions *s, struct server *srv)
 		*first = srv;
 }
 
+struct server *server_new(struct sessions *s, struct north_server *north)
+{
+	struct server *srv = calloc(1, sizeof *srv);
+
+	if (!srv)
+		return NULL;
+	srv->all = s;
+	take_conf(srv, north);
+	return srv;
+}
+
 int servers_configure(struct sessions *s, struct north_server *const *north, size_t n)
 {
 	for (struct server *srv = s->servers; srv; srv = srv->next)
@@ -98,10 +109,9 @@ int servers_configure(struct sessions *s, struct north_server *const *north, siz
 		if (!srv || srv->north != north[i]) {
 			struct server **end = &s->servers;
 
-			srv = calloc(1, sizeof *srv);
+			srv = server_new(s, north[i]);
 			if (!srv)
 				return -ENOMEM;
-			srv->all = s;
 			while (*end)
 				end = &(*end)->next;
 			*end = srv;

@@ -164,6 +164,7 @@ void sessions_free(struct sessions *s)
 	s->links_n = 0;
 	paces_sweep(s);
 	copies_stop(s);
+	own_free(s);
 	close_metrics(s);
 	map_fini(&s->names);
 	map_fini(&s->eps);

@@ -106,7 +106,7 @@ static size_t write_device(struct device *d, uint8_t *buf, size_t size, bool res
 	write_u64(&w, store_life(d->all->env.store));
 	write_u64(&w, d->last_up_wall_ms);
 	write_u64(&w, d->last_down_wall_ms);
-	write_u8(&w, (uint8_t)(d->barred | d->asleep << 1));
+	write_u8(&w, (uint8_t)(d->barred | d->asleep << 1 | d->veiled << 2));
 	write_u16(&w, coap_peer_reserve(&d->south));
 	write_u8(&w, d->next_token);
 	write_text(&w, d->ep_learned);
@@ -386,6 +386,7 @@ static int on_state(void *arg, const void *key, size_t key_len, const void *data
 	d->last_down_wall_ms = read_u64(&r);
 	flags = read_u8(&r);
 	d->barred = flags & 1;
+	d->veiled = flags & 4;
 	d->asleep = flags & 2;
 	restore_mid(&d->south, read_u16(&r), lives);
 	d->next_token = (uint8_t)(read_u8(&r) + lives * TOKENS_SKIPPED);
@@ -420,5 +421,7 @@ int sessions_restore(struct sessions *s)
 		return 0;
 	s->clock_trusted = store_clock_is_trusted(s->env.store);
 	err = state_restore(s);
+	if (!err)
+		err = asks_restore(s);
 	return err ? err : journal_restore(s);
 }

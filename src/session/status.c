@@ -92,7 +92,8 @@ void device_status(const struct device *d, struct device_status *st)
 	st->relay_port = relay_status(d).port;
 	for (const struct assoc *a = d->assocs; a && st->servers_n < sizeof st->servers / sizeof *st->servers;
 	     a = a->next)
-		server_status(a, &st->servers[st->servers_n++]);
+		if (!own_is(a->srv))
+			server_status(a, &st->servers[st->servers_n++]);
 }
 
 const struct lwm2m_objects *device_objects(const struct device *d, const char **server)

@@ -145,6 +145,10 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	if (v.refuse)
 		return refuse_up(d, m, v.refuse, "option");
 	oscore_log(d, "up", m, &v);
+	if (v.oscore && !d->veiled) {
+		d->veiled = true;
+		device_touch(d);
+	}
 	code = oscore_refuses(d, m, &v);
 	if (code)
 		return refuse_up(d, m, code, "oscore of its profile");
@@ -250,6 +254,8 @@ static enum link_result on_empty(struct device *d, const struct coap_msg *m)
 	x = tx || m->type != COAP_RST ? NULL : sent_before(d, m->mid);
 	if (x)
 		reset(x);
+	if (!tx && !x && m->type == COAP_RST && ask_pinged(d, m->mid))
+		return LINK_RES_FORWARDED;
 	if (!tx)
 		return x ? LINK_RES_FORWARDED : LINK_RES_DROPPED;
 	if (tx->kind == TX_ANSWER)

@@ -423,6 +423,7 @@ static const struct {
 	{ "alarm", command_alarm_type, true },
 	{ "mirror", mirror_command, true },
 	{ "changed", watch_command, true },
+	{ "ask", ask_command, false },
 };
 
 void command_run(const struct words *w)

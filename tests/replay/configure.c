@@ -413,6 +413,7 @@ static void open_sessions(void)
 	if (sessions_new(&world.sessions, &env))
 		abort();
 	watch_run();
+	ask_run();
 	for (const struct record *r = records; r; r = r->next)
 		if (r->kind == LINKS)
 			return;
@@ -432,6 +433,8 @@ void conf_apply(void)
 	take_over(c);
 	if (!old && sessions_restore(world.sessions))
 		fail("sessions_restore");
+	if (!old)
+		ask_restored();
 	close_withdrawn(c);
 	conf_free_all(old);
 	world.quiet = false;
@@ -442,6 +445,7 @@ void conf_close(void)
 	world.quiet = true;
 	sessions_free(world.sessions);
 	world.sessions = NULL;
+	ask_ended();
 	if (world.timers.count)
 		fail("%zu timers are set after the end", world.timers.count);
 	while (world.links)

@@ -118,7 +118,7 @@ static void run_lines(FILE *f)
 	while (fgets(line, sizeof line, f)) {
 		world.line++;
 		words_split(&w, line);
-		if (w.n && !conf_line(&w) && !life_line(&w) && !mirror_line(&w) && !watch_line(&w))
+		if (w.n && !conf_line(&w) && !life_line(&w) && !mirror_line(&w) && !watch_line(&w) && !ask_line(&w))
 			command_run(&w);
 	}
 	if (!world.sessions)

@@ -82,14 +82,19 @@ static void print_value(FILE *f, const struct niddgw_value *v)
 
 /* ---- reports ---- */
 
+void mirror_print_values(FILE *f, const struct report *r)
+{
+	for (size_t i = 0; i < r->values_n; i++)
+		print_value(f, &r->values[i]);
+}
+
 static void print_data(FILE *f, const struct report *r)
 {
 	static const char *const confirmed[] = { "null", "false", "true" };
 
 	fprintf(f, "%s %s %s %s bytes=%zu", r->op, word(r->path), word(r->format), confirmed[r->confirmed + 1],
 		r->unit_bytes);
-	for (size_t i = 0; i < r->values_n; i++)
-		print_value(f, &r->values[i]);
+	mirror_print_values(f, r);
 	for (size_t i = 0; i < r->links_n; i++)
 		fprintf(f, " %s%s%s", r->links[i].path, r->links[i].version ? ";" : "",
 			r->links[i].version ? r->links[i].version : "");

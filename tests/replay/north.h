@@ -14,6 +14,7 @@ struct north_server {
 	const struct server_conf *conf;
 	struct north_assoc *assocs;
 	char name[64];
+	north_local_fn *local; /* the gateway itself */
 	bool down, silent, denied, stream;
 	int results[RESULTS_MAX], always;
 	unsigned results_n, results_at;

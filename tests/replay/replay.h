@@ -14,6 +14,7 @@
 
 #include "coap/option.h"
 #include "fake_store.h"
+#include "mirror/report.h"
 #include "session/session.h"
 
 #define WORDS_MAX 48
@@ -129,6 +130,8 @@ bool uplink_count(const char *result, uint64_t *value);
 struct north_server *fake_server_open(const struct server_conf *conf);
 const char *fake_server_name(const struct north_server *s);
 struct north_server *fake_server_next(struct north_server *s);
+struct north_server *fake_server_local(const struct server_conf *conf, north_local_fn *fn); /* in no list */
+void fake_server_local_close(struct north_server *s);
 void fake_server_set(struct north_server *s, const struct server_conf *conf);
 void fake_server_close(struct north_server *s); /* out of the list */
 void fake_server_ports(unsigned taken);         /* so many ports that are asked for are taken */
@@ -146,6 +149,15 @@ void mirror_command(const struct words *w); /* mirror on|off */
 void mirror_run(void);                      /* a process begins .. */
 void mirror_ended(void);                    /* .. and is gone */
 void mirror_end(void);
+
+void mirror_print_values(FILE *f, const struct report *r);
+
+/* ---- ask.c ---- */
+bool ask_line(const struct words *w); /* asks */
+void ask_run(void);                   /* sessions have been made .. */
+void ask_restored(void);              /* .. and restored .. */
+void ask_ended(void);                 /* .. and are gone */
+void ask_command(const struct words *w);
 
 /* ---- watch.c ---- */
 bool watch_line(const struct words *w);    /* watch */
