@@ -117,17 +117,18 @@ static int read_object(struct table *t)
 
 static int read_body(struct lwm2m_registry *r, struct reader *body, uint32_t objects, uint32_t resources)
 {
+	const size_t objects_len = (size_t)objects * OBJECT, resources_len = (size_t)resources * RESOURCE;
+	const uint8_t *o = read_span(body, objects_len), *v = read_span(body, resources_len);
 	struct table t = { .r = r };
-	const uint8_t *p;
 	char *texts;
 	int err = 0;
 
-	p = read_span(body, (size_t)objects * OBJECT);
-	t.objects = reader_of(p, p ? (size_t)objects * OBJECT : 0);
-	p = read_span(body, (size_t)resources * RESOURCE);
-	t.resources = reader_of(p, p ? (size_t)resources * RESOURCE : 0);
+	if (body->failed)
+		return -EBADMSG;
+	t.objects = reader_of(o, objects_len);
+	t.resources = reader_of(v, resources_len);
 	t.texts_len = reader_left(body);
-	if (body->failed || !t.texts_len || body->end[-1])
+	if (!t.texts_len || body->end[-1])
 		return -EBADMSG;
 	texts = registry_alloc(r, t.texts_len);
 	if (!texts)
