@@ -59,7 +59,7 @@ OBJECT_DIRS := src/lwm2m/objects/history src/lwm2m/objects
 OBJECT_XML := $(wildcard $(OBJECT_DIRS:=/*.xml))
 # One empty file per source that clang finds nothing in.
 CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
-	tests/fuzz/replay_main.c tests/bench/state.c src/lwm2m/compile/main.c)
+	tests/fuzz/replay_main.c tests/bench/state.c tests/tools/decode.c src/lwm2m/compile/main.c)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -68,7 +68,7 @@ SIM_LIBS := $(shell pkg-config --libs $(SIM_PKGS) 2>/dev/null)
 CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
 
 PROGRAMS := $(BUILD)/niddgwd $(BUILD)/niddgwctl $(BUILD)/niddgw-sim $(BUILD)/niddgw-plugin-host
-TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN)
+TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN) $(BUILD)/tools/decode
 
 # Plug-ins see plugin.h and their own libraries. NAME: sources in plugins/NAME; libraries by pkg-config in PLUGIN_PKGS_NAME, sources
 # that it shares with another one in PLUGIN_SRC_NAME.
@@ -187,6 +187,11 @@ $(BUILD)/libfuzzer/%: tests/fuzz/%.c $(LIB)
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d -o $@ $< $(FUZZ_EXTRA) $(LIB) $(PKG_LIBS) \
 		-fsanitize=fuzzer $(LDFLAGS_ALL)
 
+# Programs that tests of other languages ask.
+$(BUILD)/tools/%: tests/tools/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(PKG_LIBS) $(LDFLAGS_ALL)
+
 # Writes and reads what a restart is measured with.
 $(BUILD)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
@@ -297,4 +302,4 @@ clean:
 	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
 -include $(BUILD)/obj/lwm2m/compile/main.d $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
-	$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.d,$(wildcard plugins/*/*.c)) $(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d
+	$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.d,$(wildcard plugins/*/*.c)) $(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d $(BUILD)/tools/decode.d
