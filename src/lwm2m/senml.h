@@ -20,7 +20,7 @@ enum senml_label senml_label_of_text(const struct lwm2m_text *t);
 enum senml_label senml_label_of_number(bool negative, uint64_t n); /* of CBOR; negative: -1 - n */
 
 struct senml_record {
-	uint32_t has; /* bits of enum senml_label */
+	uint32_t has; /* bits of enum senml_label; of what follows only n and value may be looked at without it */
 	struct lwm2m_text bn, n, bu, u;
 	struct lwm2m_value bt, bv, bs, bver, s, t; /* numbers: only their kind and value */
 	struct lwm2m_value value; /* of v, vs, vb, vd or vlo */
@@ -34,6 +34,14 @@ struct senml {
 	double bt, bs;
 	bool has_bt, has_bv, has_bs;
 };
+
+/* Not all of it is cleared: a report has many records, and most fields of most are never used. */
+static inline void senml_begin(struct senml_record *r)
+{
+	r->has = 0;
+	r->n = (struct lwm2m_text){ 0 };
+	r->value = (struct lwm2m_value){ 0 };
+}
 
 static inline struct senml senml_of(struct gather *g, bool etch)
 {

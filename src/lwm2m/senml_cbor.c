@@ -130,7 +130,7 @@ static bool read_label(struct items *s, struct unknown *u, enum senml_label *lab
 
 static bool read_record(struct items *s, struct senml *to)
 {
-	struct senml_record r = { 0 };
+	struct senml_record r;
 	struct unknown unknown = { .n = 0 };
 	struct item_list map;
 	struct item it;
@@ -141,6 +141,7 @@ static bool read_record(struct items *s, struct senml *to)
 		return gather_fault(s->g, FAULT_FORMAT);
 	if (!item_begin(s, &it, &map))
 		return false;
+	senml_begin(&r);
 	while (item_more(s, &map)) {
 		enum senml_label label = SENML_UNKNOWN;
 

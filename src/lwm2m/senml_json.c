@@ -81,13 +81,14 @@ static bool read_labelled(struct jread *j, struct senml_record *r, enum senml_la
 
 static bool read_record(struct jread *j, struct senml *to)
 {
-	struct senml_record r = { 0 };
+	struct senml_record r;
 	struct jread_names unknown = { .n = 0 };
 	struct jread_list members;
 	struct lwm2m_text key;
 
 	if (!jread_open(j, '{', &members))
 		return false;
+	senml_begin(&r);
 	while (jread_more(j, &members)) {
 		enum senml_label label;
 

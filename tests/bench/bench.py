@@ -131,6 +131,26 @@ def prototype(bed, report, cpu):
     sink.wait(10)
 
 
+def decoding(bed, report):
+    """The same pack through the bare streaming decoder of libcbor, which keeps names and numbers and knows no rule of SenML."""
+    head("decoding a report of ten values, names, types and units looked up")
+    program = bed.decode_program
+    runs = [json.loads(subprocess.run([program, program.parents[1] / "objects.tbl"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+            for _ in range(bed.options.repeat)]
+    report.figures["decode"] = runs
+    senml, tlv = median_of(runs, "senml_cbor_ns"), median_of(runs, "tlv_ns")
+    report.row("SenML CBOR", f"{senml / 1000:.2f}", "us CPU", f"{senml / 10:.0f} ns a value")
+    report.row("TLV", f"{tlv / 1000:.2f}", "us CPU", f"{tlv / 10:.0f} ns a value")
+    bare, why = build_prototype(bed, "cborb", "-lcbor", "-lm")
+    if not bare:
+        report.note(f"cborb left out: {why}")
+        return
+    out = subprocess.run([bare], stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
+    streaming = float(re.search(r"streaming callbacks\s+(\d+)", out).group(1))
+    report.row("cborb: libcbor's streaming decoder alone", f"{streaming / 1000:.2f}", "us CPU")
+    report.check("decode, SenML CBOR: CPU / bare streaming decoder", senml / streaming, 7)
+
+
 class Idle:
     """Two daemons whose devices have registered once and are left alone while other sections run."""
 
@@ -171,7 +191,7 @@ class Idle:
 
 
 def run(bed, report):
-    only = bed.options.only.split(",") if bed.options.only else ["udp", "unanswered", "t8", "pipe", "journal", "restart", "rss"]
+    only = bed.options.only.split(",") if bed.options.only else ["udp", "unanswered", "t8", "pipe", "decode", "journal", "restart", "rss"]
     with contextlib.ExitStack() as stack:
         idle = Idle(bed, stack) if "rss" in only else None
         rtt = pingpong(bed, report)
@@ -183,6 +203,8 @@ def run(bed, report):
             cpu = t8(bed, report, rtt)
             if "pipe" in only:
                 prototype(bed, report, cpu)
+        if "decode" in only:
+            decoding(bed, report)
         if "journal" in only:
             store.journal(bed, report)
         if "restart" in only:
@@ -196,7 +218,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(os.environ.get("NIDDGW_BUILD", ROOT / "build")))
     parser.add_argument("--seconds", type=int, default=3, help="measured part of each run (3)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts (3)")
-    parser.add_argument("--only", default="", help="sections, separated by commas: udp,unanswered,t8,pipe,journal,restart,rss")
+    parser.add_argument("--only", default="", help="sections, separated by commas: udp,unanswered,t8,pipe,decode,journal,restart,rss")
     parser.add_argument("--quick", action="store_true", help="one short run each, and no waiting: to see that it works")
     options = parser.parse_args()
     if options.quick:

@@ -59,7 +59,8 @@ class Bed:
 
     def __init__(self, build, options):
         self.daemon_program, self.sim, self.state_program = build / "niddgwd", build / "niddgw-sim", build / "bench" / "state"
-        for program in (self.daemon_program, self.sim, self.state_program):
+        self.decode_program = build / "bench" / "decode"
+        for program in (self.daemon_program, self.sim, self.state_program, self.decode_program):
             if not os.access(program, os.X_OK):
                 sys.exit(f"bench: {program} is not built")
         self.options = options

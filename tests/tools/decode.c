@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decode.c - decodes reports from standard input, for tests that hold the decoders against others
  *
- * A line in is FORMAT PATH HEX, PATH "-" for none. Out come the values as tests/unit/lwm2m/reported.h writes them, then a line
- * with a dot alone.
+ * A line in is FORMAT PATH HEX, PATH "-" for none. Out come the values as tests/unit/lwm2m/reported.h writes them, then
+ * a line with a dot alone.
  */
 #include <stdarg.h>
 
