@@ -6,9 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <openssl/opensslv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "north/north.h"
@@ -252,6 +255,125 @@ static void fault_names_the_key_and_the_line(void **state)
 		expect_fault(bad[i].text, bad[i].where, "");
 }
 
+/* ---- security ---- */
+
+static char file_dir[] = "/tmp/niddgw-conf-XXXXXX";
+
+static const char *make_file(const char *name, const char *text, mode_t mode)
+{
+	static char path[8][96];
+	static unsigned next;
+	char *out = path[next++ % 8];
+	FILE *f;
+
+	snprintf(out, sizeof path[0], "%s/%s", file_dir, name);
+	unlink(out);
+	f = fopen(out, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(out, mode), 0);
+	return out;
+}
+
+static void security_goes_with_the_scheme(void **state)
+{
+	static const struct {
+		const char *uri, *keys, *fault;
+	} cases[] = {
+		{ "coaps://h", "", NULL },
+		{ "coaps://h", "security = \"psk\";", NULL },
+		{ "coaps://h", "security = \"none\";", "servers[0].security: none does not go with \"coaps://h\"" },
+		{ "coap://h", "security = \"none\";", NULL },
+		{ "coap://h", "security = \"psk\";", "servers[0].security: only none goes with \"coap://h\"" },
+		{ "coap://h", "security = \"x509\";", "servers[0].security: only none goes with" },
+		{ "coap://h", "pin_sha256 = \"00\";", "servers[0].pin_sha256: is for coaps://" },
+		{ "coap://h", "ca_file = \"/etc/passwd\";", "servers[0].ca_file: is for coaps://" },
+		{ "coaps://h", "ca_file = \"/etc/passwd\";", "servers[0].ca_file: is for security x509" },
+		{ "coaps://h", "security = \"x509\";",
+		  "servers[0].security: x509 needs ca_file, ca_dir or pin_sha256" },
+		{ "coaps://h", "handshake_timeout_s = 0;", "servers[0].handshake_timeout_s: " },
+		{ "coaps://h", "handshake_timeout_s = 301;", "servers[0].handshake_timeout_s: " },
+		{ "coaps://h", "dead_after = 0;", "servers[0].dead_after: " },
+		{ "coaps://h", "role = \"bootstrap\";", NULL },
+#if OPENSSL_VERSION_NUMBER < 0x30200000L
+		{ "coaps://h", "security = \"rpk\";", "servers[0].security: rpk needs OpenSSL >= 3.2" },
+#endif
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[300], *faults;
+		struct conf *c;
+
+		snprintf(text, sizeof text, "servers = ( { name = \"main\"; uri = \"%s\"; %s } );", cases[i].uri,
+			 cases[i].keys);
+		if (cases[i].fault) {
+			expect_fault(text, "t:1: ", cases[i].fault);
+			continue;
+		}
+		faults = load(&c, text);
+		assert_string_equal(faults, "");
+		conf_free(c);
+		free(faults);
+	}
+}
+
+/* ref/reliability.md S33, S36: no file that says nothing or that others can read stands for "no restriction". */
+static void S33_S36_files_that_cannot_be_used_are_refused(void **state)
+{
+	static const char key[] = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+	char fifo[96], link[96], text[600];
+	const struct {
+		const char *name, *path, *fault;
+	} cases[] = {
+		{ "ca_file", make_file("empty", "", 0644), "is empty" },
+		{ "ca_file", make_file("blank", " \r\n", 0644), "holds no certificate" },
+		{ "ca_file", file_dir, "is not a regular file" },
+		{ "ca_dir", file_dir, "under a hashed name" },
+		{ "key_file", make_file("open", key, 0644), "0640 is the most" },
+		{ "key_file", make_file("group", key, 0660), "0640 is the most" },
+		{ "key_file", fifo, "it is not a regular file" },
+		{ "key_file", link, "it is not a regular file" },
+		{ "key_file", file_dir, "it is not a regular file" },
+	};
+
+	(void)state;
+	snprintf(fifo, sizeof fifo, "%s/fifo", file_dir);
+	snprintf(link, sizeof link, "%s/link", file_dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(symlink(make_file("key", key, 0600), link), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text,
+			 "servers = ( { name = \"main\"; uri = \"coaps://h\"; security = \"x509\";\n %s = \"%s\"; } );",
+			 cases[i].name, cases[i].path);
+		expect_fault(text, "t:2: servers[0].", cases[i].fault);
+	}
+	if (geteuid() == 0) { /* of another user */
+		assert_int_equal(chown(make_file("key", key, 0600), 12345, 0), 0);
+		snprintf(text, sizeof text,
+			 "servers = ( { name = \"main\"; uri = \"coaps://h\"; security = \"x509\";\n key_file = "
+			 "\"%s/key\"; } );",
+			 file_dir);
+		expect_fault(text, "t:2: servers[0].key_file", "belongs to user 12345");
+	}
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(file_dir) ? 0 : -1;
+}
+
+static int drop_dir(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf '%s'", file_dir);
+	return system(command) ? -1 : 0;
+}
+
 static void bind_takes_both_families(void **state)
 {
 	static const char *const good[] = { "127.0.0.1", "::", "[2001:db8::1]", "0.0.0.0" };
@@ -281,7 +403,9 @@ int main(void)
 		cmocka_unit_test(servers_are_told_apart_by_port_prefix_and_role),
 		cmocka_unit_test(fault_names_the_key_and_the_line),
 		cmocka_unit_test(bind_takes_both_families),
+		cmocka_unit_test(security_goes_with_the_scheme),
+		cmocka_unit_test(S33_S36_files_that_cannot_be_used_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }
