@@ -77,7 +77,7 @@ static void failed(struct dtls *d, enum secure_result r, const char *why)
 	else
 		a->state = ASSOC_BUSY;
 	if (silent)
-		server_no_answer(a->srv);
+		server_no_answer(a->srv, d->slot_ms - SLOT_MS);
 }
 
 static void failed_by_alert(struct dtls *d)
@@ -328,17 +328,31 @@ static void note_alert(struct dtls *d, const struct dtls_sorted *sorted)
 	d->description = sorted->description;
 }
 
+/* ICMP says that nobody listens there, which anybody can say: worth the next address when there is one, and nothing
+ * more. */
+static void note_refusal(struct dtls *d)
+{
+	if (d->sec.ssl && d->head.state == ASSOC_BUSY && !d->sec.messages && d->head.srv->addrs_n > 1)
+		failed(d, SECURE_TIMEOUT, "nobody listens at the address of the server");
+}
+
 static void dtls_ready(struct north_assoc *a, uint32_t events)
 {
 	struct dtls *d = dtls_of(a);
 	struct north *n = a->srv->north;
 	uint64_t *const dropped = a->srv->dropped;
+	const uint64_t refused = *a->srv->refused;
 	struct dtls_sorted sorted;
 	size_t len = udp_assoc_receive(a);
 
 	(void)events;
-	if (!len)
+	if (n->current != a)
 		return;
+	if (!len) {
+		if (*a->srv->refused != refused)
+			note_refusal(d);
+		return;
+	}
 	if (!d->sec.ssl) {
 		++*dropped;
 		return;

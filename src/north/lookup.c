@@ -3,6 +3,7 @@
  *
  * A name is looked up through the loop's resolver (which reads the hosts file too) and tried again until it is known.
  * While the server is silent its name is looked up again: it may have moved, or be heard on another of its addresses.
+ * Those are tried in turn, from the last list that came, so that a name server that is away does not matter.
  */
 #include <errno.h>
 #include <event2/dns.h>
@@ -27,6 +28,69 @@ struct north_lookup {
 
 static void on_lookup_timer(struct timer *t, uint64_t now_ms);
 
+/* The addresses that can be used from here, in the order in which they came; the list is the same when there are none.
+ */
+static bool take_list(struct north_server *s, const struct evutil_addrinfo *list)
+{
+	struct addr usable[NORTH_ADDRS];
+	unsigned n = 0;
+
+	for (; list && n < NORTH_ADDRS; list = list->ai_next) {
+		addr_from(&usable[n], list->ai_addr, (socklen_t)list->ai_addrlen);
+		n += usable[n].len && udp_address_usable(s->north, &usable[n]);
+	}
+	if (n) {
+		memcpy(s->addrs, usable, n * sizeof *usable);
+		s->addrs_n = n;
+	}
+	return n;
+}
+
+/* Its place in the list; addrs_n when it is not there. */
+static unsigned find_current(const struct north_server *s)
+{
+	unsigned i = 0;
+
+	while (i < s->addrs_n && !addr_equal(&s->addrs[i], &s->addr, true))
+		i++;
+	return i;
+}
+
+/* What a stream tries behind the address in use, which is in the list. */
+static void take_others(struct north_server *s)
+{
+	s->others_n = 0;
+	for (unsigned i = 0; i < s->addrs_n && s->others_n < NORTH_ADDRS - 1; i++)
+		if (!addr_equal(&s->addrs[i], &s->addr, true))
+			s->others[s->others_n++] = s->addrs[i];
+}
+
+/* The address in use stays as long as it is in the list and answers; else the next one, of a list without it the first.
+ */
+static void choose_address(struct north_server *s)
+{
+	unsigned at = find_current(s);
+	struct addr a;
+
+	if (!s->addrs_n)
+		return;
+	if (at == s->addrs_n)
+		at = 0;
+	else if (s->stale)
+		at = (at + 1) % s->addrs_n;
+	s->stale = false;
+	a = s->addrs[at];
+	if (!addr_equal(&a, &s->addr, true))
+		server_address_known(s, &a);
+	take_others(s);
+}
+
+void server_address_next(struct north_server *s)
+{
+	s->stale = true;
+	choose_address(s);
+}
+
 static void lookup_failed(struct north_server *s, const char *why)
 {
 	uint32_t backoff = s->backoff_ms ? s->backoff_ms : BACKOFF_FIRST_MS;
@@ -41,45 +105,8 @@ static void lookup_failed(struct north_server *s, const char *why)
 	}
 	timer_set(loop_timers(s->north->env.loop), &s->lookup_timer, clock_now_ms() + wait, on_lookup_timer);
 	s->backoff_ms = backoff * 2 < BACKOFF_MOST_MS ? backoff * 2 : BACKOFF_MOST_MS;
-}
-
-/* From i to the end of the list, then from its start up to i. */
-static const struct evutil_addrinfo *round_next(const struct evutil_addrinfo *list, const struct evutil_addrinfo *i)
-{
-	return i->ai_next ? i->ai_next : list;
-}
-
-static const struct evutil_addrinfo *find_current(const struct north_server *s, const struct evutil_addrinfo *list)
-{
-	struct addr a;
-
-	for (const struct evutil_addrinfo *i = list; i && s->addr.len; i = i->ai_next) {
-		addr_from(&a, i->ai_addr, (socklen_t)i->ai_addrlen);
-		if (addr_equal(&a, &s->addr, true))
-			return i;
-	}
-	return NULL;
-}
-
-/* The address in use stays as long as it is among the answers and the server is heard on it; else the next that can be
- * used, of a fresh list the first. */
-static bool choose_address(struct addr *out, const struct north_server *s, const struct evutil_addrinfo *list)
-{
-	const struct evutil_addrinfo *current = find_current(s, list);
-	const struct evutil_addrinfo *start = !current ? list : s->silent ? round_next(list, current) : current;
-	const struct evutil_addrinfo *i = start;
-
-	do {
-		struct addr a;
-
-		addr_from(&a, i->ai_addr, (socklen_t)i->ai_addrlen);
-		if (a.len && udp_address_usable(s->north, &a)) {
-			*out = a;
-			return true;
-		}
-		i = round_next(list, i);
-	} while (i != start);
-	return false;
+	if (s->stale) /* then one of those that are known from before */
+		choose_address(s);
 }
 
 /* One address of a name that somebody else chose is enough: which one is tried is not ours to foresee. */
@@ -95,29 +122,14 @@ static bool leads_inside(const struct north_server *s, const struct evutil_addri
 	return false;
 }
 
-/* What a stream tries behind `first`, in the order of the answers. */
-static void take_others(struct north_server *s, const struct addr *first, const struct evutil_addrinfo *list)
-{
-	s->others_n = 0;
-	for (const struct evutil_addrinfo *i = list; i && s->others_n < NORTH_OTHERS; i = i->ai_next) {
-		struct addr a;
-
-		addr_from(&a, i->ai_addr, (socklen_t)i->ai_addrlen);
-		if (a.len && !addr_equal(&a, first, true) && udp_address_usable(s->north, &a))
-			s->others[s->others_n++] = a;
-	}
-}
-
 static void lookup_done(struct north_server *s, const struct evutil_addrinfo *list)
 {
-	struct addr a;
-
 	if (leads_inside(s, list)) {
 		server_forbid(s);
 		return;
 	}
 
-	if (!list || !choose_address(&a, s, list)) {
+	if (!take_list(s, list)) {
 		lookup_failed(s, "none of its addresses can be used from here");
 		return;
 	}
@@ -125,10 +137,7 @@ static void lookup_done(struct north_server *s, const struct evutil_addrinfo *li
 	if (s->lookup_alarm && !s->silent)
 		alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	s->lookup_alarm = false;
-	if (north_server_is_stream(s))
-		take_others(s, &a, list);
-	if (!addr_equal(&a, &s->addr, true))
-		server_address_known(s, &a);
+	choose_address(s);
 	if (s->silent)
 		timer_set(loop_timers(s->north->env.loop), &s->lookup_timer, clock_now_ms() + SILENT_LOOKUP_MS,
 			  on_lookup_timer);
@@ -201,8 +210,13 @@ void server_lookup_start(struct north_server *s)
 
 static void on_lookup_timer(struct timer *t, uint64_t now_ms)
 {
+	struct north_server *s = container_of(t, struct north_server, lookup_timer);
+
 	(void)now_ms;
-	server_lookup_start(container_of(t, struct north_server, lookup_timer));
+	if (s->silent &&
+	    !north_transports[s->kind]->paced) /* those that connect say by themselves that nothing answers */
+		s->stale = true;
+	server_lookup_start(s);
 }
 
 void server_lookup_cancel(struct north_server *s)

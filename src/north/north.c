@@ -107,7 +107,7 @@ int north_open(struct north **out, const struct north_conf *conf, const struct n
 	if (!n)
 		return -ENOMEM;
 	n->env = *env;
-	n->poll = -1;
+	n->poll = n->route = -1;
 	assoc_list_init(&n->ended);
 	assoc_list_init(&n->dirty);
 	n->resolv_conf = "/etc/resolv.conf";
@@ -128,6 +128,7 @@ int north_open(struct north **out, const struct north_conf *conf, const struct n
 	n->hook.fn = assoc_deliver;
 	n->hook.arg = n;
 	loop_hook_add(env->loop, &n->hook);
+	routes_open(n);
 	*out = n;
 	return 0;
 fail:
@@ -151,6 +152,7 @@ void north_close(struct north *n)
 	if (!n)
 		return;
 	finish_lookups(n);
+	routes_close(n);
 	if (n->hook.fn)
 		loop_hook_remove(n->env.loop, &n->hook);
 	loop_unwatch(n->watch);

@@ -55,7 +55,7 @@ static inline void assoc_list_add(struct assoc_list *l, struct assoc_list *n)
 void assoc_list_move_all(struct assoc_list *to, struct assoc_list *from);
 
 /* ---- the whole ---- */
-enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32, NORTH_SLOTS = 256, NORTH_RESULTS = 8, NORTH_STREAM_RESULTS = 11, NORTH_OTHERS = 7 };
+enum { NORTH_BATCH = 64, NORTH_REFUSED_MAX = 32, NORTH_SLOTS = 256, NORTH_RESULTS = 8, NORTH_STREAM_RESULTS = 11, NORTH_ADDRS = 8 };
 
 struct evdns_base;
 struct north_lookup;
@@ -108,6 +108,10 @@ struct north {
 	struct north_assoc *current; /* whose callbacks run; NULL when it was closed by them */
 	struct north_assoc *refused[NORTH_REFUSED_MAX];
 	unsigned refused_n;
+	struct north_server *servers;
+	int route;                   /* netlink socket; -1: none */
+	struct loop_fd *route_watch;
+	struct timer route_timer;
 	struct assoc_list ended;     /* lost or denied, not reported yet */
 	struct log_limit send_limit, foreign_limit;
 	struct bio_method_st *bio_method; /* owned; NULL until DTLS is spoken */
@@ -128,6 +132,12 @@ struct north_server {
 	enum north_kind kind;
 	north_local_fn *local;          /* of a server that is the gateway itself */
 	struct addr addr;               /* len 0: not known */
+	uint64_t addr_ms;               /* since when */
+	struct addr addrs[NORTH_ADDRS]; /* of its name, those that can be used from here */
+	unsigned addrs_n;
+	bool stale;                     /* addr does not answer: the next one is to be tried */
+	struct addr from;               /* our address towards it, without a port; len 0: there was no way yet */
+	struct north_server *next;      /* of the room */
 	bool forbidden;                 /* a proxy target whose name leads to a reserved address */
 	bool numeric, silent, lookup_alarm;
 	uint64_t heard_ms;              /* clock_now_ms(); 0: never */
@@ -148,7 +158,7 @@ struct north_server {
 	struct timer cert_timer;
 	uint64_t *handshakes[NORTH_RESULTS], *dropped; /* metric cells */
 	/* of one that is reached by streams */
-	struct addr others[NORTH_OTHERS]; /* further addresses of its name, to be tried in turn behind addr */
+	struct addr others[NORTH_ADDRS - 1]; /* further addresses of its name, to be tried in turn behind addr */
 	unsigned others_n;
 	unsigned stream_at;             /* the address that was good last: 0 is addr */
 	uint64_t *connects[NORTH_STREAM_RESULTS], *disconnects[NORTH_STREAM_RESULTS]; /* metric cells */
@@ -199,6 +209,7 @@ void assoc_deliver(void *arg);          /* the hook: reports what was found mean
 int north_socket(const struct north *n, int family, int type);
 int north_socket_bind(int fd, const struct north *n, int family, uint16_t port); /* to the configured address, port 0: the kernel's choice */
 bool udp_address_usable(const struct north *n, const struct addr *to); /* there is a route from our address */
+bool udp_source(struct addr *out, const struct north *n, const struct addr *to); /* our address on that route; port 0 */
 /* Takes the port (0: chosen for who) and, when the server's address is known, binds a socket to it. */
 int udp_assoc_claim(struct north_assoc *a, const char *who, uint16_t port);
 int udp_assoc_attach(struct north_assoc *a);  /* connects a socket that was bound and puts it into the poll set */
@@ -214,11 +225,17 @@ const char *server_label(const struct north_server *s, char *buf, size_t size); 
 /* lookup.c: ends in server_address_known(), or tries again by itself */
 void server_lookup_start(struct north_server *s); /* one that runs is left to it */
 void server_lookup_cancel(struct north_server *s);
+void server_address_next(struct north_server *s); /* of those that are known */
+/* route.c: notices that the way to a server is another one. Without the means for it, nothing is noticed. */
+void routes_open(struct north *n);
+void routes_close(struct north *n);
+void routes_check(struct north *n);
 /* server.c */
 void server_forbid(struct north_server *s); /* its name leads where nothing may be sent */
 void server_address_known(struct north_server *s, const struct addr *addr); /* a first or another one */
-/* A handshake or connection got no answer at all: with nothing else up there, the server counts as silent. */
-void server_no_answer(struct north_server *s);
+/* A handshake or connection that began at begun_ms got no answer at all: with nothing else up there, the server counts as silent, and
+ * the next of its addresses is tried. */
+void server_no_answer(struct north_server *s, uint64_t begun_ms);
 void server_connect_waiting(struct north_server *s); /* begins to connect them, some in each pass */
 /* connect() of a paced transport is called with a slot taken. It is given back when the handshake is over, or when it takes so long that
  * the server cannot be busy with it; giving back twice is fine. */

@@ -149,8 +149,8 @@ static enum secure_result take_cert(struct secure *x, const struct north_credent
 }
 
 /* A keyed digest of all parts: nobody without the key can make one. */
-static int digest(const struct north_assoc *a, const struct secure *x, uint8_t out[SECURE_FINGERPRINT], const void *more,
-		  size_t len, const char *file)
+static int digest(const struct north_assoc *a, const struct secure *x, uint8_t out[SECURE_FINGERPRINT],
+		  const void *more, size_t len, const char *file)
 {
 	uint8_t full[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *md = EVP_MD_CTX_new();

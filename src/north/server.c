@@ -122,6 +122,9 @@ void server_address_known(struct north_server *s, const struct addr *addr)
 
 	s->addr = *addr;
 	s->stream_at = 0;
+	s->addr_ms = clock_now_ms();
+	s->from.len = 0;
+	(void)udp_source(&s->from, s->north, addr);
 	addr_format(addr, text, sizeof text);
 	log_ev(LOG_INFO, "north", "server.address", LF_STR("server", s->name), LF_STR("address", text));
 	assoc_list_move_all(&s->waiting, &s->open); /* those of a former address */
@@ -220,6 +223,8 @@ int north_server_open(struct north_server **out, struct north *n, const struct s
 		north_server_close(s);
 		return err;
 	}
+	s->next = n->servers;
+	n->servers = s;
 	s->numeric = numeric_address(&a, &s->uri);
 	if (s->numeric && conf->role == SERVER_PROXY && is_localhost(&s->uri))
 		server_forbid(s);
@@ -231,12 +236,23 @@ int north_server_open(struct north_server **out, struct north *n, const struct s
 	return 0;
 }
 
+static void unlist(const struct north_server *s)
+{
+	struct north_server **at = &s->north->servers;
+
+	while (*at && *at != s)
+		at = &(*at)->next;
+	if (*at)
+		*at = s->next;
+}
+
 void north_server_close(struct north_server *s)
 {
 	char label[320];
 
 	if (!s)
 		return;
+	unlist(s);
 	server_lookup_cancel(s);
 	timer_cancel(timers_of(s), &s->connect_timer);
 	if (!s->local)
@@ -276,14 +292,19 @@ void north_server_silent(struct north_server *s)
 	alarm_raise(s->north->env.alarms, ALARM_MAJOR, "server.unreachable", s->name,
 		    north_server_is_stream(s) ? "no connection can be made" : "no answer to any retransmission",
 		    "check the server and the way to it");
+	s->stale = !north_server_is_stream(s); /* a stream tries all of them by itself */
 	if (!s->numeric)
 		server_lookup_start(s);
 }
 
-void server_no_answer(struct north_server *s)
+void server_no_answer(struct north_server *s, uint64_t begun_ms)
 {
-	if (!s->ups)
+	if (s->ups || begun_ms < s->addr_ms)
+		return;
+	if (!s->silent)
 		north_server_silent(s);
+	else if (!north_server_is_stream(s))
+		server_address_next(s);
 }
 
 void north_server_heard(struct north_server *s)
@@ -291,7 +312,7 @@ void north_server_heard(struct north_server *s)
 	s->heard_ms = clock_now_ms();
 	if (!s->silent)
 		return;
-	s->silent = false;
+	s->silent = s->stale = false;
 	alarm_clear(s->north->env.alarms, "server.unreachable", s->name);
 	log_ev(LOG_NOTICE, "north", "server.back", LF_STR("server", s->name));
 	s->north->env.events->back(s->north->env.arg, s);

@@ -50,6 +50,23 @@ int north_socket_bind(int fd, const struct north *n, int family, uint16_t port)
 	return bind(fd, &local.u.sa, local.len) ? -errno : 0;
 }
 
+bool udp_source(struct addr *out, const struct north *n, const struct addr *to)
+{
+	int family = to->u.sa.sa_family, fd = north_socket(n, family, SOCK_DGRAM);
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	bool usable = fd >= 0 && !north_socket_bind(fd, n, family, 0) && !connect(fd, &to->u.sa, to->len) &&
+		!getsockname(fd, (struct sockaddr *)&ss, &len);
+
+	if (usable) {
+		addr_from(out, (struct sockaddr *)&ss, len);
+		addr_set_port(out, 0);
+	}
+	if (fd >= 0)
+		close(fd);
+	return usable;
+}
+
 bool udp_address_usable(const struct north *n, const struct addr *to)
 {
 	int family = to->u.sa.sa_family, fd;

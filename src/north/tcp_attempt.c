@@ -202,7 +202,7 @@ void tcp_attempt_failed(struct tcp_assoc *t, const struct tcp_end *end)
 	if (end->denied)
 		assoc_end(&t->a, ASSOC_DENIED);
 	if (is_no_answer(end->result))
-		server_no_answer(s);
+		server_no_answer(s, clock_now_ms());
 	if (t->phase != TCP_LINGER)
 		tcp_settle(t);
 }

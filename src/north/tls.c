@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "north/secure.h"
+#include "base/clock.h"
 #include "north/tcp.h"
 
 struct tls_assoc {
@@ -110,7 +111,7 @@ static void tls_late(struct tcp_assoc *t, struct tcp_end *end)
 			  : "the server does not answer the handshake");
 	(void)refuse(t, SECURE_TIMEOUT, end);
 	if (!answered)
-		server_no_answer(t->a.srv);
+		server_no_answer(t->a.srv, clock_now_ms());
 }
 
 static void tls_good(struct tcp_assoc *t)

@@ -274,6 +274,20 @@ static inline struct dtls_peer *peer_open(struct loop *loop, const char *suites)
 	return s;
 }
 
+/* At the same port of another address of loopback; what was there is forgotten. */
+static inline void peer_listen_at(struct dtls_peer *s, const char *address)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(s->port) };
+
+	peer_forget(s);
+	loop_unwatch(s->watch);
+	close(s->fd);
+	s->fd = socket(AF_INET, SOCK_DGRAM, 0);
+	inet_pton(AF_INET, address, &in.sin_addr);
+	assert_int_equal(bind(s->fd, (struct sockaddr *)&in, sizeof in), 0);
+	assert_int_equal(loop_watch(s->loop, &s->watch, s->fd, LOOP_READ, on_peer_readable, s), 0);
+}
+
 static inline void peer_close(struct dtls_peer *s)
 {
 	peer_forget(s);

@@ -186,7 +186,7 @@ static void defaults_are_those_of_the_contract(void **state)
 	free(faults);
 }
 
-static void key_that_is_not_built_is_a_fault_that_says_so(void **state)
+static void scheme_that_is_not_built_is_a_fault_that_says_so(void **state)
 {
 	(void)state;
 	expect_fault("servers = ( { name = \"main\"; uri = \"coap+nidd://bench\"; } );", "t:1: servers[0].uri",
@@ -399,7 +399,7 @@ int main(void)
 		cmocka_unit_test(host_name_has_a_bound),
 		cmocka_unit_test(scheme_that_is_not_built_is_told_apart_from_nonsense),
 		cmocka_unit_test(defaults_are_those_of_the_contract),
-		cmocka_unit_test(key_that_is_not_built_is_a_fault_that_says_so),
+		cmocka_unit_test(scheme_that_is_not_built_is_a_fault_that_says_so),
 		cmocka_unit_test(servers_are_told_apart_by_port_prefix_and_role),
 		cmocka_unit_test(fault_names_the_key_and_the_line),
 		cmocka_unit_test(bind_takes_both_families),
