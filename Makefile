@@ -85,7 +85,7 @@ TEST_PLUGIN_BIN := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(so
 say = $(if $(V),,@echo '  $(1)'; )
 .SECONDARY:
 
-all: $(PROGRAMS) $(PLUGIN_BIN) $(BUILD)/objects.tbl
+all: $(PROGRAMS) $(PLUGIN_BIN) $(BUILD)/objects.tbl $(BUILD)/objects-licences.txt
 
 need:
 	@tests/tools/deps.sh need build
@@ -160,6 +160,10 @@ $(BUILD)/objects-compile: $(BUILD)/obj/lwm2m/compile/main.o $(LIB)
 
 $(BUILD)/objects.tbl: $(BUILD)/objects-compile $(OBJECT_XML)
 	$(call say,TBL $@)$(BUILD)/objects-compile $@ $(OBJECT_DIRS)
+
+$(BUILD)/objects-licences.txt: src/lwm2m/compile/notices.awk $(OBJECT_XML)
+	@mkdir -p $(@D)
+	$(call say,TXT $@)awk -f $^ >$@
 
 # Tests of the two other programs link their objects too, all but the one with main().
 UNIT_EXTRA = $(if $(filter $(BUILD)/unit/ctl/%,$@),$(filter-out %/ctl/main.o,$(CTL_OBJ))) \
@@ -293,6 +297,7 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PLUGIN_DIR@|$(PLUGIN_DIR)|' packaging/niddgw-plugin.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/niddgw-plugin.pc
 	install -m 0644 $(BUILD)/objects.tbl $(DESTDIR)$(PREFIX)/share/niddgw/objects.tbl
+	install -D -m 0644 $(BUILD)/objects-licences.txt $(DESTDIR)$(PREFIX)/share/doc/niddgw/objects-licences.txt
 	install -m 0644 packaging/man/niddgwctl.1 packaging/man/niddgw-sim.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 packaging/man/niddgw.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 0644 packaging/man/niddgwd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
