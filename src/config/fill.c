@@ -211,7 +211,8 @@ static void fill_list(struct conf_load *load, const struct origin *parent, const
 			  "wrong type: a list ( .. ) is expected, not %s", setting_kind(s));
 		return;
 	}
-	if (n && !reserve(load, parent, list, (size_t)n)) {
+	if ((n || !parent->shared) &&
+	    !reserve(load, parent, list, n ? (size_t)n : 1)) { /* v tells an empty one from none */
 		load->no_memory = true;
 		return;
 	}

@@ -302,6 +302,10 @@ static bool same_hex(const char *a, const char *b)
 
 static void check_oscore(struct checking *c, const struct session_lists *all, const struct conf_list *list)
 {
+	if (list->v && !list->n) { /* S33: it would let every kid pass */
+		tell(c, "oscore", -1, "is empty: name the kids of the device, or leave it out");
+		return;
+	}
 	if (list->n > OSCORE_MAX) {
 		tell(c, "oscore", -1, "has more than %d entries", OSCORE_MAX);
 		return;

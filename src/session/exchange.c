@@ -84,11 +84,11 @@ static void arm(struct exchange *x)
 }
 
 /* An asker that uses the message id of an open request for another one has begun anew: an answer to the old one would
- * confuse it. */
+ * confuse it. On RDS ports a device may count towards each server by itself. */
 static void turn_deaf(struct exchange *list, const struct assoc *a, enum direction dir, uint16_t mid)
 {
 	for (struct exchange *x = list; x; x = x->next)
-		if (x->ask_mid == mid && (dir == UP || x->assoc == a)) {
+		if (x->ask_mid == mid && (x->assoc == a || (dir == UP && !rds_is_pair(x->dev->rds)))) {
 			x->deaf = true;
 			if (!x->over)
 				tell_down(x, DOWN_SUPERSEDED, "asked_anew");

@@ -143,7 +143,7 @@ static void ping(struct assoc_extra *e)
 
 	take_out(e);
 	put_last(e);
-	if (!north_assoc_is_up(a->north)) /* there is no way to be kept open */
+	if (!north_assoc_is_up(a->north) || a->switching) /* there is no way to be kept open, or nobody to be there */
 		return;
 	e->ping_mid = coap_peer_mid(&a->peer);
 	e->pinged = true;

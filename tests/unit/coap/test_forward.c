@@ -222,6 +222,34 @@ static void what_is_left_out_changes_only_the_delta_behind_it(void **state)
 	      OPTIONS(TEXT(0, "z"), TEXT(8, "l")));
 }
 
+static void the_first_segments_of_a_path_are_left_out(void **state)
+{
+	const struct coap_crossing one = { .request = true, .to_server = true, .skip_path = 1 },
+				   two = { .request = true, .to_server = true, .skip_path = 2 };
+
+	(void)state;
+	check(COAP_POST, &one, OPTIONS(TEXT(3, "h"), TEXT(11, "t"), TEXT(11, "rd"), TEXT(12, "("), TEXT(15, "ep=x")),
+	      OPTIONS(TEXT(3, "h"), TEXT(11, "rd"), TEXT(12, "("), TEXT(15, "ep=x")));
+	check(COAP_POST, &two, OPTIONS(TEXT(11, "t"), TEXT(11, "u"), TEXT(12, "(")), OPTIONS(TEXT(12, "(")));
+	check(COAP_POST, &two, OPTIONS(TEXT(11, "t"), TEXT(11, "u")), NULL, 0);
+	check(COAP_POST, &two, OPTIONS(TEXT(11, "t"), TEXT(60, "1")), OPTIONS(TEXT(60, "1")));
+}
+
+static void a_location_gets_segments_in_front_when_it_is_there(void **state)
+{
+	const struct coap_text segments[] = { { "t", 1 }, { "longer-than-twelve", 18 } };
+	struct coap_crossing c = { .locations = segments, .locations_n = 2 };
+
+	(void)state;
+	check(COAP_CREATED, &c, OPTIONS(TEXT(8, "rd"), TEXT(8, "7f"), TEXT(20, "q")),
+	      OPTIONS(TEXT(8, "t"), TEXT(8, "longer-than-twelve"), TEXT(8, "rd"), TEXT(8, "7f"), TEXT(20, "q")));
+	check(COAP_CREATED, &c, OPTIONS(TEXT(4, "e"), TEXT(8, "rd"), TEXT(12, "(")),
+	      OPTIONS(TEXT(4, "e"), TEXT(8, "t"), TEXT(8, "longer-than-twelve"), TEXT(8, "rd"), TEXT(12, "(")));
+	check(COAP_CREATED, &c, OPTIONS(TEXT(4, "e"), TEXT(12, "(")), OPTIONS(TEXT(4, "e"), TEXT(12, "(")));
+	c.request = true;
+	check(COAP_POST, &c, OPTIONS(TEXT(8, "rd")), OPTIONS(TEXT(8, "rd")));
+}
+
 static void no_response_passes_in_a_request(void **state)
 {
 	(void)state;
@@ -374,6 +402,8 @@ int main(void)
 		cmocka_unit_test(s4_a_query_above_255_octets_makes_the_message_too_long),
 		cmocka_unit_test(s4_longer_queries_and_hosts_are_told_as_too_long_and_never_leave_the_buffer),
 		cmocka_unit_test(what_is_left_out_changes_only_the_delta_behind_it),
+		cmocka_unit_test(the_first_segments_of_a_path_are_left_out),
+		cmocka_unit_test(a_location_gets_segments_in_front_when_it_is_there),
 		cmocka_unit_test(no_response_passes_in_a_request),
 		cmocka_unit_test(a_hundred_thousand_messages_cross_as_by_the_slow_rules),
 	};

@@ -174,6 +174,8 @@ static void wrong_records_are_faults_with_their_place(void **state)
 		  "devices[0].oscore[1]: kid \"0\" is not 0 to 64 octets in hexadecimal" },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { kid = \"0g\"; } ); }",
 		  "devices[0].oscore[0]: kid \"0g\" is not" },
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( ); }",
+		  "devices[0].oscore: is empty" }, /* S33 */
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; oscore = ( { kid = \"\"; kid_context = "
 		  "\"x\"; } ); }",
 		  "devices[0].oscore[0]: kid_context \"x\" is not" },
