@@ -85,7 +85,7 @@ static void up(unsigned dev, const uint8_t *data, size_t len, int unit)
 	}
 	u = calloc(1, sizeof *u);
 	assert_non_null(u);
-	u->up = (struct link_up){ .verdict = on_verdict, .arrival_ms = w.now_ms };
+	u->up = (struct link_up){ .verdict = on_verdict, .arrival_ms = w.now_ms, .port_ue = -1, .port_scef = -1 };
 	u->unit = unit;
 	u->next = waiting;
 	waiting = u;

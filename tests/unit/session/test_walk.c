@@ -514,7 +514,7 @@ static struct link_dev *any_dev(void)
 static void step_up(void)
 {
 	struct link_dev *d = any_dev();
-	struct link_up up = { .verdict = on_verdict, .arrival_ms = w.now_ms };
+	struct link_up up = { .verdict = on_verdict, .arrival_ms = w.now_ms, .port_ue = -1, .port_scef = -1 };
 	uint8_t buf[4000];
 	size_t len = any_message(buf, sizeof buf, &w.down);
 
