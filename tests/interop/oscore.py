@@ -173,7 +173,7 @@ def gateway_is_killed(way):
 def nothing_was_refused(way):
     for result in ("refused", "malformed", "failed", "too_big"):
         assert way.gateway.metric('niddgw_uplink_total{result="%s"}' % result) == 0, result
-    assert way.gateway.ctl("alarms")["alarms"] == []
+    assert way.gateway.ctl("alarms")["items"] == []
     way.gateway.wait_log("ev=oscore .*kid=" + DEVICE)
 
 
