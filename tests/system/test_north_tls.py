@@ -185,14 +185,15 @@ def test_r9_what_speaks_no_tls_fails_in_time_and_harms_nobody(gateway, testbed, 
     sock.close()
 
 
-def test_a_client_hello_names_the_server(gateway, testbed, ca):
+def test_a_client_hello_names_the_server_and_the_protocol(gateway, testbed, ca):
     """SNI, and the name in the certificate."""
     names = []
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     c.load_cert_chain(*ca.issue("named", san="DNS:localhost"))
+    c.set_alpn_protocols(["coap"])
     c.sni_callback = lambda sock, name, ctx: names.append(name)
     listener = testbed._keep(StreamServer(host="127.0.0.1", port=0, context=c))
     listener.uri = "coaps+tcp://localhost:%d" % listener.addr[1]
     p = stream_pair(gateway, testbed, listener=listener, server_keys=x509(ca))
     assert p.register()[1].code == "2.01"
-    assert names == ["localhost"]
+    assert names == ["localhost"] and p.srv.source.selected_alpn_protocol() == "coap"  # RFC 8323 8.2

@@ -24,6 +24,7 @@ run() {
 
 run tests/interop/run.sh
 run tests/interop/oscore.sh
+run tests/interop/stream.sh
 if [ "$skipped" -gt 0 ]; then
 	echo "$passed passed, $failed failed, $skipped skipped"
 else
