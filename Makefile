@@ -72,8 +72,10 @@ TEST_PROGRAMS = $(UNIT_BIN) $(FUZZ_REPLAY) $(REPLAY_BIN) $(BUILD)/tools/decode
 
 # Plug-ins see plugin.h and their own libraries. NAME: sources in plugins/NAME; libraries by pkg-config in PLUGIN_PKGS_NAME, sources
 # that it shares with another one in PLUGIN_SRC_NAME.
-PLUGINS := jsonl mqtt
+PLUGINS := jsonl mqtt sparkplug
 PLUGIN_PKGS_mqtt := libmosquitto openssl jansson
+PLUGIN_PKGS_sparkplug := libmosquitto openssl jansson libprotobuf-c
+PLUGIN_SRC_sparkplug := $(addprefix plugins/mqtt/,broker.c settings.c tls.c topic.c)
 PLUGIN_BIN := $(PLUGINS:%=$(BUILD)/plugins/%.so)
 # Those that misbehave, and the sample as C and as C++; only tests load them.
 TEST_PLUGIN_BIN := $(patsubst tests/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(sort $(wildcard tests/plugins/*.c)))
@@ -142,13 +144,26 @@ PLUGIN_CFLAGS = $(CFLAGS_ALL) -fPIC -fvisibility=hidden
 define PLUGIN_RULES
 $(BUILD)/obj/plugins/$(1)/%.o: plugins/$(1)/%.c | need
 	@mkdir -p $$(@D)
-	$$(call say,CC  $$@)$$(CC) $$(PLUGIN_CPPFLAGS) $$(shell pkg-config --cflags $$(PLUGIN_PKGS_$(1)) 2>/dev/null) $$(PLUGIN_CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC  $$@)$$(CC) $$(PLUGIN_CPPFLAGS) $$(CPPFLAGS_PLUGIN) $$(shell pkg-config --cflags $$(PLUGIN_PKGS_$(1)) 2>/dev/null) $$(PLUGIN_CFLAGS) -MMD -MP -c -o $$@ $$<
 
 $(BUILD)/plugins/$(1).so: $(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.o,$(sort $(wildcard plugins/$(1)/*.c)) $(PLUGIN_SRC_$(1)))
 	@mkdir -p $$(@D)
 	$$(call say,LD  $$@)$$(CC) $$(LDFLAGS_ALL) -shared -o $$@ $$^ $$(if $$(PLUGIN_PKGS_$(1)),$$(shell pkg-config --libs $$(PLUGIN_PKGS_$(1)))) -lpthread -lm
 endef
 $(foreach p,$(PLUGINS),$(eval $(call PLUGIN_RULES,$(p))))
+
+# Payloads of Sparkplug B are read and written by what protoc-c makes of their description.
+SPB := $(BUILD)/gen/sparkplug.pb-c
+$(SPB).c: plugins/sparkplug/sparkplug.proto | need
+	@mkdir -p $(@D)
+	$(call say,GEN $@)protoc-c -Iplugins/sparkplug --c_out=$(@D) sparkplug.proto
+$(SPB).h: $(SPB).c
+$(BUILD)/obj/plugins/sparkplug/sparkplug.pb-c.o: $(SPB).c
+	@mkdir -p $(@D)
+	$(call say,CC  $@)$(CC) $(PLUGIN_CFLAGS) -c -o $@ $<
+$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.o,$(wildcard plugins/sparkplug/*.c)): CPPFLAGS_PLUGIN := -I$(BUILD)/gen
+$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.o,$(wildcard plugins/sparkplug/*.c)): $(SPB).h
+$(BUILD)/plugins/sparkplug.so: $(BUILD)/obj/plugins/sparkplug/sparkplug.pb-c.o
 
 $(BUILD)/tests/plugins/%.so: tests/plugins/%.c include/niddgw/plugin.h
 	@mkdir -p $(@D)
