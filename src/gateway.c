@@ -75,6 +75,7 @@ static int open_sessions(struct gateway *g)
 					  .timers = loop_timers(g->loop),
 					  .metrics = g->metrics,
 					  .alarms = g->alarms,
+					  .mirror = g->mirror,
 					  .gateway_id = g->id };
 	int err = sessions_new(&g->sessions, &env);
 
@@ -83,7 +84,8 @@ static int open_sessions(struct gateway *g)
 	g->link_env = (struct link_env){ g->loop,     g->metrics, g->alarms, g->key, g->id, &session_link_events,
 					 g->sessions, &g->t8,     g->store };
 	g->north_env = (struct north_env){ g->loop, g->metrics, g->alarms, g->key, &session_north_events, g->sessions };
-	return north_open(&g->north, &g->root->north, &g->north_env);
+	err = north_open(&g->north, &g->root->north, &g->north_env);
+	return err ? err : mirrored_ask(g);
 }
 
 static int open_links(struct gateway *g)
@@ -130,6 +132,8 @@ static int open_all(struct gateway *g)
 		err = registry_open(&g->registry, g->file, stderr);
 	if (!err)
 		err = open_plugins(g);
+	if (!err)
+		err = mirrored_open(g);
 	if (!err)
 		err = open_store(g);
 	if (!err)
@@ -259,12 +263,13 @@ void gateway_close(struct gateway *g)
 	if (!g)
 		return;
 	control_close(g->control);
-	plugins_close(g->plugins);
 	if (g->sessions)
 		sessions_save(g->sessions);
 	sessions_free(g->sessions);
+	plugins_close(g->plugins);
 	opened_close(&g->open, NULL, true);
 	links_end(&g->link_env);
+	mirrored_close(g);
 	north_close(g->north);
 	store_close(g->store);
 	lwm2m_registry_free(g->registry);

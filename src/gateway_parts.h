@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "gateway.h"
 #include "lwm2m/registry.h"
+#include "mirror/mirror.h"
 #include "plugin/plugins.h"
 #include "session/session.h"
 #include "wiring.h"
@@ -35,6 +36,9 @@ struct gateway {
 	struct sessions *sessions;
 	struct north *north;
 	struct plugins *plugins;
+	struct mirror *mirror;
+	struct loop_hook mirror_pass;
+	struct north_server *own; /* the gateway as a server of its devices */
 	struct control *control;
 	struct opened open;
 	struct link_env link_env;
@@ -63,6 +67,11 @@ int opened_configure(struct gateway *g, const struct opened *s, struct conf *con
 /* ---- registry.c ---- */
 /* The compiled table and objects.d beside main_file. 0; -EINVAL: objects.d has faults, printed as FILE:LINE: text; -ENOMEM. */
 int registry_open(struct lwm2m_registry **out, const char *main_file, FILE *faults);
+
+/* ---- mirrored.c ---- */
+int mirrored_open(struct gateway *g);  /* between plug-ins and sessions */
+int mirrored_ask(struct gateway *g);   /* when sessions and north are open */
+void mirrored_close(struct gateway *g); /* behind sessions, before north */
 
 /* ---- reload.c ---- */
 int gateway_reload(void *gateway, FILE *report);

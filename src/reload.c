@@ -206,6 +206,7 @@ static void swap_in(struct gateway *g, struct plan *p)
 	opened_close(&old, &g->open, false);
 	store_set_conf(g->store, &p->root->store);
 	(void)plugins_configure(g->plugins, &p->root->plugins);
+	mirror_set_registry(g->mirror, p->registry);
 	lwm2m_registry_free(g->registry);
 	g->registry = p->registry;
 	conf_free(g->conf);

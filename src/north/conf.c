@@ -309,6 +309,11 @@ void north_check(struct conf_load *load, const struct north_conf *north, const s
 	if (ports_range_parse(&first, &last, north->ports))
 		conf_fault(load, north, "ports", -1, "\"%s\" is not of the form FIRST-LAST with ports from 1 to 65535",
 			   north->ports);
-	for (size_t i = 0; i < servers->n; i++)
-		check_server(load, servers->v[i], &local);
+	for (size_t i = 0; i < servers->n; i++) {
+		const struct server_conf *s = servers->v[i];
+
+		if (strcmp(s->head.name, "gateway") == 0)
+			conf_fault(load, s, "name", -1, "\"gateway\" is what the gateway itself is called as a server");
+		check_server(load, s, &local);
+	}
 }
