@@ -125,12 +125,13 @@ $(LIB): $(LIB_OBJ)
 
 # Who loads plug-ins offers them the functions of plugin.h and nothing else; the program itself calls none of these.
 EXPORTS := src/host/exports.ld
+EXPORT_FLAGS := -Wl,--dynamic-list=$(EXPORTS)
 API_OBJ := $(BUILD)/obj/host/api.o $(BUILD)/obj/host/record.o
 $(BUILD)/niddgwd: $(MAIN_OBJ) $(API_OBJ) $(LIB) $(EXPORTS)
-	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -Wl,--dynamic-list=$(EXPORTS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) $(EXPORT_FLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
 
 $(BUILD)/niddgw-plugin-host: $(BUILD)/obj/host/main.o $(API_OBJ) $(LIB) $(EXPORTS)
-	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -Wl,--dynamic-list=$(EXPORTS) -o $@ $(filter %.o %.a,$^) -ldl -lm
+	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) $(EXPORT_FLAGS) -o $@ $(filter %.o %.a,$^) -ldl -lm
 
 $(BUILD)/niddgwctl: $(CTL_OBJ) $(LIB)
 	$(call say,LD  $@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
@@ -182,8 +183,10 @@ $(BUILD)/objects-licences.txt: src/lwm2m/compile/notices.awk $(OBJECT_XML)
 
 # Tests of the two other programs link their objects too, all but the one with main().
 UNIT_EXTRA = $(if $(filter $(BUILD)/unit/ctl/%,$@),$(filter-out %/ctl/main.o,$(CTL_OBJ))) \
-	$(if $(filter $(BUILD)/unit/sim/%,$@),$(filter-out %/sim/main.o,$(SIM_OBJ)))
+	$(if $(filter $(BUILD)/unit/sim/%,$@),$(filter-out %/sim/main.o,$(SIM_OBJ))) \
+	$(if $(filter $(BUILD)/unit/plugin/%,$@),$(API_OBJ) $(EXPORT_FLAGS))
 $(filter $(BUILD)/unit/ctl/%,$(UNIT_BIN)): $(CTL_OBJ)
+$(filter $(BUILD)/unit/plugin/%,$(UNIT_BIN)): $(API_OBJ) | $(BUILD)/niddgw-plugin-host $(PLUGIN_BIN) $(TEST_PLUGIN_BIN)
 $(filter $(BUILD)/unit/sim/%,$(UNIT_BIN)): $(SIM_OBJ)
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB)

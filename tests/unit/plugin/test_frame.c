@@ -34,15 +34,15 @@ static struct frame only(const struct writer *w, uint8_t kind)
 }
 
 /* Every shorter body, and a longer one, is refused by the reader. */
-#define ASSERT_CUTS_REFUSED(call)                                                                                      \
-	do {                                                                                                           \
-		const struct frame whole_ = f;                                                                         \
-		for (const uint8_t *end_ = whole_.body.p; end_ < whole_.body.end; end_++) {                            \
-			f = whole_;                                                                                    \
-			f.body.end = end_;                                                                             \
-			assert_int_equal(call, -EBADMSG);                                                              \
-		}                                                                                                      \
-		f = whole_;                                                                                            \
+#define ASSERT_CUTS_REFUSED(call)                                                           \
+	do {                                                                                \
+		const struct frame whole_ = f;                                              \
+		for (const uint8_t *end_ = whole_.body.p; end_ < whole_.body.end; end_++) { \
+			f = whole_;                                                         \
+			f.body.end = end_;                                                  \
+			assert_int_equal(call, -EBADMSG);                                   \
+		}                                                                           \
+		f = whole_;                                                                 \
 	} while (0)
 
 static struct report data_report(struct niddgw_value v[9], const struct report_link l[1])
