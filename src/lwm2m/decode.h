@@ -45,6 +45,8 @@ struct lwm2m_decode_in {
 	const struct lwm2m_path *path; /* of the request; NULL: Send and the composite operations, where names tell all */
 	struct lwm2m_text base;        /* alternate path of the device; p NULL: none */
 	bool fetch;                    /* the body of a FETCH: names without values */
+	bool prefixes;                 /* the caller tells devices behind a LwM2M gateway apart; else such a report is a fault of format, so that
+	                                * nobody takes their values for the gateway's own */
 	int64_t arrival_us;            /* UTC, since 1970: when the unit came from the network */
 	const struct lwm2m_registry *registry; /* NULL: nothing is known */
 	const struct lwm2m_objects *objects;   /* what the device registered; NULL: the newest versions count */

@@ -79,7 +79,7 @@ static bool no_path_twice(struct nest *x)
 
 static bool append(struct nest *x, struct lwm2m_path *path, const struct item *it)
 {
-	if (it->kind == ITEM_TEXT && !path->depth && !x->prefix.p) {
+	if (it->kind == ITEM_TEXT && !path->depth && !x->prefix.p && x->s.g->in->prefixes) {
 		x->prefix = it->text;
 		return true;
 	}

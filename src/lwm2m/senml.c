@@ -80,6 +80,8 @@ bool senml_name(struct gather *g, struct lwm2m_value *v, const struct lwm2m_text
 		return gather_fault(g, FAULT_FORMAT);
 	if (!v->prefix.len)
 		return true;
+	if (!g->in->prefixes)
+		return gather_fault(g, FAULT_FORMAT);
 	kept = gather_alloc(g, v->prefix.len);
 	if (!kept)
 		return false;

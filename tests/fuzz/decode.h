@@ -102,7 +102,7 @@ static bool decode_fuzzed(unsigned format, const uint8_t *data, size_t size)
 {
 	static const char *const paths[] = { NULL, "/", "/3", "/3/0", "/3/0/9", "/3/0/6/1", "/33001/0", "/33001/0/5" };
 	static struct lwm2m_registry *registry;
-	struct lwm2m_decode_in in = { .format = format, .arrival_us = ARRIVAL_US };
+	struct lwm2m_decode_in in = { .format = format, .arrival_us = ARRIVAL_US, .prefixes = true };
 	struct lwm2m_path path;
 	struct seen once, again;
 	bool taken;

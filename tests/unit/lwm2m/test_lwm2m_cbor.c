@@ -10,7 +10,7 @@
 
 #include "unit/lwm2m/rows.h"
 
-static struct lwm2m_decode_in like = { .arrival_us = ARRIVAL_US };
+static struct lwm2m_decode_in like = { .arrival_us = ARRIVAL_US, .prefixes = true };
 
 #define NEST(name, hex, want)                                \
 	{                                                    \
