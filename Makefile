@@ -30,7 +30,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 WERROR ?= $(if $(SAN),,$(if $(filter 12 14.%,$(shell $(CC) -dumpversion 2>/dev/null)),-Werror))
 PLUGIN_DIR := $(PREFIX)/lib/niddgw/plugins
 LIBEXEC_DIR := $(PREFIX)/libexec/niddgw
-CPPFLAGS += -Isrc -Iinclude -D_GNU_SOURCE -DNIDDGW_VERSION='"$(VERSION)"'
+CPPFLAGS += -Isrc -Iinclude -D_GNU_SOURCE -DNIDDGW_VERSION='"$(VERSION)"' -DNIDDGW_PLUGIN_DIR='"$(PLUGIN_DIR)"' -DNIDDGW_LIBEXEC_DIR='"$(LIBEXEC_DIR)"'
 CFLAGS_ALL = -std=gnu11 $(OPT) -g $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong $(CFLAGS)
 LDFLAGS_ALL = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 
@@ -59,7 +59,8 @@ OBJECT_DIRS := src/lwm2m/objects/history src/lwm2m/objects
 OBJECT_XML := $(wildcard $(OBJECT_DIRS:=/*.xml))
 # One empty file per source that clang finds nothing in.
 CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
-	tests/fuzz/replay_main.c tests/bench/state.c tests/bench/decode.c tests/tools/decode.c src/lwm2m/compile/main.c)
+	tests/fuzz/replay_main.c tests/bench/state.c tests/bench/decode.c tests/tools/decode.c src/lwm2m/compile/main.c src/host/main.c \
+	$(wildcard plugins/jsonl/*.c plugins/mqtt/*.c plugins/sample/*.c tests/plugins/*.c))
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -106,9 +107,6 @@ $(BUILD)/obj/tests/%.o: tests/%.c | need
 	$(call say,CC  $@)$(CC) $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/north/secure.o: CPPFLAGS += $(if $(BUILT),-DNIDDGW_BUILT=$(BUILT))
-
-# Where make install puts plug-ins and their host.
-$(BUILD)/obj/plugin/find.o: CPPFLAGS += -DNIDDGW_PLUGIN_DIR='"$(PLUGIN_DIR)"' -DNIDDGW_LIBEXEC_DIR='"$(LIBEXEC_DIR)"'
 
 # The commit is in one object only, which is made again when it changes.
 $(BUILD)/obj/control/version.o: CPPFLAGS += -DNIDDGW_COMMIT='"$(COMMIT)"'
