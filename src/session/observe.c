@@ -359,6 +359,8 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	if (len < 0 || block_not_for(a, v, false))
 		return LINK_RES_TOO_BIG;
 	remember_mid(r, mid);
+	log_ev(LOG_DEBUG, ROOM, "notify", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
+	       LF_CODE("code", m->code), LF_UINT("mid", m->mid), LF_UINT("north_mid", mid), LF_UINT("len", len));
 	if (m->type == COAP_NON && !a->dev->keeping && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
 	    north_assoc_is_up(a->north)) {
 		assoc_send(a, buf, (size_t)len);

@@ -168,6 +168,8 @@ class Book:
         line = self.orders[key]
         if line and line[-1].number > u.number:
             self.fault(u, "behind %s, which was sent later" % line[-1].id)
+            self.note(line[-1], "this is the one that %s came behind" % u.id)
+            self.faults.append((line[-1], "and its history"))
         line.append(u)
 
     def port(self, server, dev, port):
