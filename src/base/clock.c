@@ -14,6 +14,7 @@
 static struct {
 	bool read, faked;
 	uint64_t now_ms, wall_ms;
+	uint64_t steady_ms, steady_at_ms; /* Unix time at a time since boot; at 0: nobody has said when it begins */
 } cache;
 
 static uint64_t read_ms(clockid_t id)
@@ -47,6 +48,30 @@ uint64_t clock_now_ms(void)
 uint64_t clock_wall_ms(void)
 {
 	return cache.faked ? cache.wall_ms : read_ms(CLOCK_REALTIME);
+}
+
+void clock_steady_begin(void)
+{
+	cache.steady_at_ms = clock_now_ms();
+	cache.steady_ms = clock_wall_ms();
+}
+
+uint64_t clock_steady_ms(void)
+{
+	if (!cache.steady_at_ms)
+		clock_steady_begin();
+	return cache.steady_ms + (clock_now_ms() - cache.steady_at_ms);
+}
+
+uint64_t clock_steady_to_wall(uint64_t steady_ms)
+{
+	const uint64_t wall = clock_wall_ms(), steady = clock_steady_ms();
+
+	if (!steady_ms)
+		return 0;
+	if (steady_ms >= steady)
+		return wall + (steady_ms - steady);
+	return steady - steady_ms < wall ? wall - (steady - steady_ms) : 1;
 }
 
 void clock_fake(uint64_t now_ms, uint64_t wall_ms)

@@ -14,6 +14,10 @@
 #define CLOCK_BASE_MS (1ull << 40)
 uint64_t clock_now_ms(void);  /* since boot; the loop caches it per pass, see clock_tick() */
 uint64_t clock_wall_ms(void); /* Unix time in milliseconds */
+/* Unix time as it was at clock_steady_begin(), going on by the clock since boot: whoever sets the wall clock ends no lifetime. */
+uint64_t clock_steady_ms(void);
+void clock_steady_begin(void);
+uint64_t clock_steady_to_wall(uint64_t steady_ms); /* as the wall clock is now; 0 stays 0 */
 
 /* Read the kernel's clock afresh into the cache that clock_now_ms() returns. The loop calls it at the start of each pass
  * and before timers run. */

@@ -12,9 +12,9 @@
 
 static void on_time(struct timer *t, uint64_t now_ms);
 
-static void arm(struct sessions *s, uint64_t wall_ms)
+static void arm(struct sessions *s, uint64_t at_ms)
 {
-	uint64_t wall = clock_wall_ms(), in = wall_ms > wall ? wall_ms - wall : 0;
+	uint64_t now = clock_steady_ms(), in = at_ms > now ? at_ms - now : 0;
 
 	timer_set(s->env.timers, &s->expiry, clock_now_ms() + (in > SWEEP_GAP_MS ? in : SWEEP_GAP_MS), on_time);
 }
@@ -32,15 +32,15 @@ static void tell(const struct assoc *a)
 
 static void look(struct sessions *s, const struct device *d)
 {
-	uint64_t wall = clock_wall_ms();
+	uint64_t now = clock_steady_ms();
 
 	for (const struct assoc *a = d->assocs; a; a = a->next) {
-		if (!a->reg || !a->reg->expires_wall_ms || a->reg->told)
+		if (!a->reg || !a->reg->expires_ms || a->reg->told)
 			continue;
-		if (a->reg->expires_wall_ms < wall)
+		if (a->reg->expires_ms < now)
 			tell(a);
-		else if (a->reg->expires_wall_ms < s->expiry_wall_ms)
-			s->expiry_wall_ms = a->reg->expires_wall_ms;
+		else if (a->reg->expires_ms < s->expiry_ms)
+			s->expiry_ms = a->reg->expires_ms;
 	}
 }
 
@@ -50,7 +50,7 @@ static void on_time(struct timer *t, uint64_t now_ms)
 	const struct device *d = NULL;
 
 	if (!s->expiry_at)
-		s->expiry_wall_ms = UINT64_MAX;
+		s->expiry_ms = UINT64_MAX;
 	for (unsigned n = 0; n < SLICE && (d = table_next(s, &s->expiry_at)); n++)
 		look(s, d);
 	if (d) {
@@ -58,8 +58,8 @@ static void on_time(struct timer *t, uint64_t now_ms)
 		return;
 	}
 	s->expiry_at = 0;
-	if (s->expiry_wall_ms != UINT64_MAX)
-		arm(s, s->expiry_wall_ms + 1);
+	if (s->expiry_ms != UINT64_MAX)
+		arm(s, s->expiry_ms + 1);
 }
 
 void expire_watch(struct assoc *a)
@@ -67,16 +67,16 @@ void expire_watch(struct assoc *a)
 	struct sessions *s = a->dev->all;
 	uint64_t at;
 
-	if (!a->reg || !a->reg->expires_wall_ms)
+	if (!a->reg || !a->reg->expires_ms)
 		return;
-	at = a->reg->expires_wall_ms;
+	at = a->reg->expires_ms;
 	a->reg->told = false;
-	if (timer_is_set(&s->expiry) && (s->expiry_at || s->expiry_wall_ms <= at)) {
-		if (s->expiry_at && at < s->expiry_wall_ms)
-			s->expiry_wall_ms = at;
+	if (timer_is_set(&s->expiry) && (s->expiry_at || s->expiry_ms <= at)) {
+		if (s->expiry_at && at < s->expiry_ms)
+			s->expiry_ms = at;
 		return;
 	}
-	s->expiry_wall_ms = at;
+	s->expiry_ms = at;
 	arm(s, at + 1);
 }
 
@@ -85,7 +85,7 @@ void expire_restart(struct sessions *s)
 	if (!s->expiry_at)
 		return;
 	s->expiry_at = 0;
-	s->expiry_wall_ms = UINT64_MAX;
+	s->expiry_ms = UINT64_MAX;
 }
 
 void expire_stop(struct sessions *s)

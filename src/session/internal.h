@@ -109,7 +109,7 @@ struct server {
 };
 
 struct registration {
-	uint64_t since_wall_ms, expires_wall_ms; /* expires 0: never */
+	uint64_t since_ms, expires_ms; /* of clock_steady_ms(); expires 0: never */
 	uint64_t lifetime_s;
 	uint8_t version; /* enum lwm2m_version */
 	bool queue_mode;
@@ -306,7 +306,7 @@ struct sessions {
 	size_t queue_bytes;               /* of all requests to devices that are open */
 	struct timer expiry;
 	size_t expiry_at;                 /* where the sweep over registrations stands in the table; 0: at the beginning */
-	uint64_t expiry_wall_ms;          /* the earliest end that it has found so far */
+	uint64_t expiry_ms;          /* the earliest end that it has found so far */
 	uint64_t open_up, open_down;      /* exchanges */
 	uint64_t census_ms;               /* when census was taken; 0: never */
 	size_t census[DEVICE_STATE_COUNT];

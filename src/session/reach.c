@@ -146,12 +146,12 @@ uint64_t reach_hold_ms(const struct device *d)
 
 uint32_t reach_next_contact_s(struct device *d, const struct assoc *a)
 {
-	uint64_t now = clock_now_ms(), wall = clock_wall_ms(), ms = UINT64_MAX;
+	uint64_t now = clock_now_ms(), steady = clock_steady_ms(), ms = UINT64_MAX;
 
 	if (d->asleep && d->gate.asleep_timed && d->gate.asleep_until_ms > now)
 		ms = d->gate.asleep_until_ms - now;
-	if (a->reg && a->reg->expires_wall_ms > wall && a->reg->expires_wall_ms - wall < ms)
-		ms = a->reg->expires_wall_ms - wall;
+	if (a->reg && a->reg->expires_ms > steady && a->reg->expires_ms - steady < ms)
+		ms = a->reg->expires_ms - steady;
 	if (ms == UINT64_MAX)
 		return MAX_AGE_S;
 	return ms / 1000 < UINT32_MAX ? (uint32_t)((ms + 999) / 1000) : UINT32_MAX;

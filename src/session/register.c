@@ -163,18 +163,18 @@ int register_edit(struct lwm2m_queries *q, struct coap_crossing *c, const struct
 
 /* ---- what the server's answer makes of it ---- */
 
-static uint64_t expiry(uint64_t since_wall_ms, uint64_t lifetime_s)
+static uint64_t expiry(uint64_t since_ms, uint64_t lifetime_s)
 {
-	return lifetime_s ? since_wall_ms + lifetime_s * 1000 : 0;
+	return lifetime_s ? since_ms + lifetime_s * 1000 : 0;
 }
 
-static void take_params(struct registration *r, const struct reg_params *p, uint64_t wall_ms)
+static void take_params(struct registration *r, const struct reg_params *p, uint64_t since_ms)
 {
 	if (p->has_lifetime)
 		r->lifetime_s = p->lifetime_s;
 	if (p->has_binding)
 		memcpy(r->binding, p->binding, sizeof r->binding);
-	r->expires_wall_ms = expiry(wall_ms, r->lifetime_s);
+	r->expires_ms = expiry(since_ms, r->lifetime_s);
 }
 
 void registration_free(struct registration *r)
@@ -219,14 +219,14 @@ static void registered(const struct exchange *x, const struct coap_msg *m)
 	copy_forget_leg(a);
 	registration_free(a->reg);
 	a->reg = r;
-	r->since_wall_ms = clock_wall_ms();
+	r->since_ms = clock_steady_ms();
 	r->location_len = len > 0 ? (uint16_t)len : 0;
 	if (len > 0)
 		memcpy(r->location, location, (size_t)len);
 	if (p) {
 		r->version = p->version;
 		r->queue_mode = p->queue || a->srv->edits.queue_flag == LWM2M_ADD;
-		take_params(r, p, clock_wall_ms());
+		take_params(r, p, clock_steady_ms());
 	}
 	identity_confirmed(a->dev);
 	log_ev(LOG_INFO, ROOM, "registered", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
@@ -257,7 +257,7 @@ static void updated(const struct exchange *x)
 	struct registration *r = x->assoc->reg;
 	struct lwm2m_objects *o = copy_objects(x);
 
-	take_params(r, x->params, clock_wall_ms());
+	take_params(r, x->params, clock_steady_ms());
 	log_note(ROOM, "updated", LF_STR("dev", device_name(x->dev)), LF_STR("server", x->assoc->srv->conf->head.name),
 		 LF_UINT("lifetime_s", r->lifetime_s), LF_STR("binding", r->binding));
 	if (o) {
@@ -268,16 +268,16 @@ static void updated(const struct exchange *x)
 }
 
 /* When its lifetime began anew. */
-static uint64_t renewed_wall_ms(const struct registration *r)
+static uint64_t renewed_ms(const struct registration *r)
 {
-	return r->lifetime_s ? r->expires_wall_ms - r->lifetime_s * 1000 : r->since_wall_ms;
+	return r->lifetime_s ? r->expires_ms - r->lifetime_s * 1000 : r->since_ms;
 }
 
 void register_replayed(struct exchange *x, uint8_t code, uint64_t wall_ms)
 {
 	struct registration *r = x->assoc->reg;
 
-	if (x->op != LWM2M_UPDATE || code != COAP_CHANGED || !x->params || !r || wall_ms <= renewed_wall_ms(r))
+	if (x->op != LWM2M_UPDATE || code != COAP_CHANGED || !x->params || !r || wall_ms <= renewed_ms(r)) /* at the start both are wall time */
 		return;
 	take_params(r, x->params, wall_ms);
 	device_touch(x->dev);

@@ -137,6 +137,7 @@ int sessions_new(struct sessions **out, const struct sessions_env *env)
 	s->env = *env;
 	if (!s->env.exchanges_max)
 		s->env.exchanges_max = EXCHANGES_MAX_DEFAULT;
+	clock_steady_begin();
 	s->shared.timers = env->timers;
 	s->shared.answer_bytes_max = ANSWER_BYTES_MAX;
 	open_metrics(s);

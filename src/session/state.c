@@ -37,8 +37,8 @@ static void write_u64(struct writer *w, uint64_t v)
 
 static void write_registration(struct writer *w, const struct registration *r)
 {
-	write_u64(w, r->since_wall_ms);
-	write_u64(w, r->expires_wall_ms);
+	write_u64(w, clock_steady_to_wall(r->since_ms));
+	write_u64(w, clock_steady_to_wall(r->expires_ms));
 	write_u64(w, r->lifetime_s);
 	write_u8(w, r->version);
 	write_u8(w, r->queue_mode);
@@ -229,8 +229,8 @@ static struct registration *read_registration(struct reader *r, unsigned form)
 	char binding[8];
 	const uint8_t *location;
 
-	head.since_wall_ms = read_u64(r);
-	head.expires_wall_ms = read_u64(r);
+	head.since_ms = read_u64(r);
+	head.expires_ms = read_u64(r);
 	head.lifetime_s = read_u64(r);
 	head.version = read_u8(r);
 	head.queue_mode = read_u8(r);
@@ -338,6 +338,8 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsig
 		registration_free(reg);
 		return;
 	}
+	if (reg && reg->lifetime_s && !d->all->clock_trusted) /* nobody knows how much of it has passed */
+		reg->expires_ms = clock_steady_ms() + reg->lifetime_s * 1000;
 	a->reg = reg;
 	a->rds = rds & 0x1ffu;
 	a->switching = flags & IS_SWITCHING;

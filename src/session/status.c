@@ -16,7 +16,7 @@ const char *version_text(uint8_t v)
 
 static bool is_expired(const struct registration *r)
 {
-	return r->expires_wall_ms && r->expires_wall_ms < clock_wall_ms();
+	return r->expires_ms && r->expires_ms < clock_steady_ms();
 }
 
 static void server_status(const struct assoc *a, struct device_server_status *st)
@@ -32,7 +32,7 @@ static void server_status(const struct assoc *a, struct device_server_status *st
 		return;
 	st->registered = !is_expired(a->reg);
 	st->lifetime_s = a->reg->lifetime_s;
-	st->expires_wall_ms = a->reg->expires_wall_ms;
+	st->expires_wall_ms = clock_steady_to_wall(a->reg->expires_ms);
 	st->lwm2m = version_text(a->reg->version);
 	st->queue_mode = a->reg->queue_mode;
 	memcpy(st->binding, a->reg->binding, sizeof a->reg->binding);
@@ -101,7 +101,7 @@ const struct lwm2m_objects *device_objects(const struct device *d, const char **
 	const struct assoc *last = NULL;
 
 	for (const struct assoc *a = d->assocs; a; a = a->next)
-		if (a->reg && a->reg->objects && (!last || a->reg->since_wall_ms > last->reg->since_wall_ms))
+		if (a->reg && a->reg->objects && (!last || a->reg->since_ms > last->reg->since_ms))
 			last = a;
 	if (last)
 		*server = last->srv->conf->head.name;

@@ -407,6 +407,7 @@ static const struct {
 	{ "reload", command_reload, false },
 	{ "disk", command_life, false },
 	{ "crash", command_life, false },
+	{ "clock", command_life, true },
 	{ "stop", command_life, false },
 	{ "restart", command_life, false },
 	{ "reboot", command_life, false },

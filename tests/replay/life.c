@@ -89,6 +89,23 @@ static void command_restart(const struct words *w, bool reboot)
 	conf_apply();
 }
 
+/* clock +TIME | -TIME | 1970: somebody sets the wall clock */
+static void command_clock(const char *how)
+{
+	uint64_t wall_ms = world.wall_base_ms + world.now_ms;
+
+	if (strcmp(how, "1970") == 0)
+		wall_ms = 60000;
+	else if (*how == '+')
+		wall_ms += time_parse(how + 1);
+	else if (*how == '-')
+		wall_ms -= time_parse(how + 1);
+	else
+		fail("the clock is set by +TIME, -TIME or to 1970");
+	world.wall_base_ms = wall_ms - world.now_ms; /* it may wrap: only the sum counts */
+	time_turn(world.now_ms);
+}
+
 static void check(const char *what, const char *want, size_t have)
 {
 	if (number_parse(want) != (long)have)
@@ -99,6 +116,8 @@ void life_command(const struct words *w, const char *verb)
 {
 	if (strcmp(verb, "ports-taken") == 0 && w->n == 2)
 		fake_server_ports((unsigned)number_parse(w->v[1]));
+	else if (strcmp(verb, "clock") == 0 && w->n == 2)
+		command_clock(w->v[1]);
 	else if (!world.store)
 		fail("there is no store");
 	else if (strcmp(verb, "disk") == 0)

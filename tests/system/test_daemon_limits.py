@@ -82,6 +82,42 @@ def test_a_thousand_devices_register_and_are_read(gateway, udp_peer):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_lwm2m_35_a_thousand_devices_are_read_at_their_next_wake_up_after_a_kill(gateway, udp_peer):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    try:
+        fleet = Fleet(gateway, udp_peer, 1000, profile={"awake_window_s": 1, "ack_timeout_s": 60})
+        assert fleet.register(list(range(1000))) == ["2.01"] * 1000
+        wait_until(lambda: fleet.gw.metric("niddgw_store_queued_bytes") == 0)
+        fleet.gw.kill9()
+        fleet.gw.start().ready()
+        assert fleet.gw.metric('niddgw_devices{state="registered"}') == 1000
+        wait_until(lambda: fleet.gw.ctl("device", "show", "d0000")["reach"] == "sleeping")
+        for at in range(0, 1000, 100):
+            part = range(at, at + 100)
+            for i in part:
+                fleet.srv.send(Msg.request("GET", "/3/0", token=b"T%d" % i, mid=i), ("127.0.0.1", fleet.ports["d%04d" % i]))
+            for i in part:  # each wakes up: the answer to its Update goes first
+                fleet.devs[i].send(Msg.request("POST", "/rd/d%04d" % i, token=b"u", mid=fleet.devs[i].next_mid()), fleet.link)
+            read = set()
+            while len(read) < 100:
+                m = fleet.srv.recv()
+                if m.is_request:
+                    fleet.srv.reply(m, "2.04")
+                    i = int(m.path()[-4:])
+                    assert fleet.devs[i].recv().code == "2.04"
+                    fleet.devs[i].reply(fleet.devs[i].recv(), "2.05", b"d%04d" % i)
+                elif m.is_response:
+                    assert fleet.srv.source[1] == fleet.ports[m.payload.decode()]
+                    read.add(m.payload)
+                    if m.type == CON:
+                        fleet.srv.send(m.empty_ack())
+            assert len(read) == 100
+        assert fleet.gw.metric('niddgw_uplink_total{result="answered"}') == 1000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def cpu_ticks(pid):
     fields = open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

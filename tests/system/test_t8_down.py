@@ -388,7 +388,7 @@ def test_t8_44_a_held_answer_ends_at_the_time_that_is_configured(t8):  # noqa: F
 # ---- clocks ----
 
 @pytest.mark.parametrize("jump", [3600, -3600])
-def test_t8_63_a_jump_of_the_wall_clock_moves_no_interval(t8, jump):  # noqa: F811
+def test_t8_63_r8_a_jump_of_the_wall_clock_moves_no_interval(t8, jump):  # noqa: F811
     s = t8(start=False, link={"auth": "oauth2", "client_id": "gw", "client_secret": "file:op.secret", "config_duration_s": 86400},
            fake={"auth": "bearer", "token_s": 3600}, profile={"ack_timeout_s": 4})
     s.gw.secret("op.secret", "secret")

@@ -5,10 +5,11 @@ import base64
 import re
 import socket
 import ssl
+import time
 
 import pytest
 
-from bed import loop_host
+from bed import loop_host, wait_until
 from certs import Authority
 from t8scene import rss, t8  # noqa: F401  (a fixture)
 from t8fake import Answer, Lost, Silent, T8Fake
@@ -247,6 +248,23 @@ def test_everything_over_tls_with_client_certificates_and_tokens(t8, ca):  # noq
     assert len(tokens(s)) == 1
     assert s.gw.ctl("device", "show", "m1")["link"]["callback_proven"] is True
     assert len({r.port for r in s.fake.requests if r.op != "token"}) <= 2   # connections are kept
+
+
+def test_r8_in_1970_no_certificate_is_valid_and_the_alarm_says_so_until_the_clock_is_set(t8, ca):  # noqa: F811
+    s = secure(t8, ca, client_ca=ca, start=False)
+    decades = int(time.time()) - 3600
+    s.clock.jump(-decades)
+    s.gw.start()
+    s.gw.ready()
+    wait_until(lambda: any("not yet valid" in a["text"] for a in s.gw.ctl("alarms")["items"]), None,
+               lambda: "an alarm that tells of the certificate: %s" % s.gw.ctl("alarms")["items"])
+    assert s.gw.ctl("status")["started"].startswith("1970-01-01T0")
+    s.clock.jump(decades)                                # no time passes: the back-off of the link is what it was
+    s.clock.forward(61)
+    s.ready()
+    s.register()
+    s.round_trip()
+    wait_until(lambda: not s.alarms(), None, lambda: "no alarm: %s" % s.alarms())
 
 
 @pytest.mark.parametrize("fault", ["expired", "name", "authority", "old"])

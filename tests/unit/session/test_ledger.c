@@ -331,6 +331,7 @@ static void pass(uint64_t ms)
 struct rules {
 	bool outages_short; /* no window passes: nothing is in doubt, and nobody is told an error */
 	bool lossless;      /* but for what is sent to who is not there */
+	bool wraps;         /* counters begin anew on the way */
 };
 
 static void device_says(unsigned dev, enum unit_kind kind)
@@ -597,6 +598,31 @@ static void begin_observations(void)
 	}
 }
 
+static void near_the_end(struct coap_peer *p)
+{
+	p->next_mid = p->mid_limit = (uint16_t)(65536 - 5 - random_below(60));
+}
+
+/* All counters that a message has, a few steps before they begin anew. */
+static void age_everything(void)
+{
+	for (unsigned i = 0; i < DEVICES; i++) {
+		struct device *d = sessions_find(w.s, w.devices[i].head.name);
+
+		near_the_end(&d->south);
+		d->next_token = (uint8_t)(256 - random_below(8));
+		d->next_tag = (uint8_t)(256 - random_below(4));
+		d->next_tx_id = UINT32_MAX - random_below(8);
+		for (struct assoc *a = d->assocs; a; a = a->next)
+			near_the_end(&a->peer);
+		w.dev[i].mid = (uint16_t)(65536 - random_below(60));
+		device_touch(d);
+	}
+	for (unsigned i = 0; i < SERVERS; i++)
+		w.srv[i].mid = (uint16_t)(65536 - random_below(60));
+	pass(2000); /* what is reserved is on disk */
+}
+
 static void settle(void)
 {
 	w.loss_permille = 0;
@@ -614,6 +640,8 @@ static void run(uint64_t seed, const struct rules *r)
 	begin(seed, r->outages_short ? 3600 : 240);
 	w.tries_max = r->outages_short ? UINT_MAX : 20;
 	begin_observations();
+	if (r->wraps)
+		age_everything();
 	w.loss_permille = r->lossless ? 0 : 20;
 	for (unsigned i = 0; i < STEPS; i++)
 		step(r);
@@ -638,6 +666,14 @@ static void long_outages_end_in_an_answer_or_an_error(void **state)
 	(void)state;
 	for (uint64_t seed = only ? only : 1; seed <= (only ? only : SEEDS); seed++)
 		run(seed, &(struct rules){ .lossless = seed % 2 == 0 });
+}
+
+/* R16 */
+static void r16_counters_that_wrap_lose_and_double_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t seed = only ? only : 1; seed <= (only ? only : SEEDS); seed++)
+		run(1000 + seed, &(struct rules){ .outages_short = true, .lossless = seed % 2 == 0, .wraps = true });
 }
 
 static void damage(struct op *op)
@@ -687,6 +723,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(short_outages_lose_and_double_nothing),
 		cmocka_unit_test(long_outages_end_in_an_answer_or_an_error),
+		cmocka_unit_test(r16_counters_that_wrap_lose_and_double_nothing),
 		cmocka_unit_test(damaged_records_are_survived),
 	};
 
