@@ -88,6 +88,7 @@ static json_t *server_of(const struct device_server_status *s)
 		render_set_text(o, "binding", s->binding);
 		json_object_set_new(o, "queue_mode", json_boolean(s->queue_mode));
 	}
+	render_set_text(o, "security", s->security);
 	if (s->switch_expected)
 		json_object_set_new(o, "switch_expected", json_true());
 	if (s->port)

@@ -31,11 +31,12 @@ void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token
 	coap_peer_answered(&a->peer, mid, token, token_len, ack.octets, sizeof ack, true);
 }
 
-void assoc_heard_on(struct assoc *a, rds_ports rds)
+void assoc_heard_on(struct assoc *a, rds_ports rds, bool oscore)
 {
-	if (a->rds == rds)
+	if (a->rds == rds && a->oscore == oscore)
 		return;
 	a->rds = rds & 0x1ffu;
+	a->oscore = oscore;
 	device_touch(a->dev);
 }
 

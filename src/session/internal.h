@@ -136,6 +136,7 @@ struct assoc {
 	rds_ports rds : 9;  /* of the latest request that the device sent here: what goes down for this server has them too */
 	bool is_silent : 1; /* in the list of its server; its peer is away */
 	bool closing : 1;   /* what is still said waits for nothing */
+	bool oscore : 1;    /* the latest request that the device sent here was protected by it */
 	bool switching : 1; /* the device is told to register with this server over another bearer */
 	bool denied : 1;    /* its server was refused when it was last tried */
 };
@@ -501,7 +502,7 @@ struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port);
 struct assoc *assoc_open(struct device *d, struct server *srv, uint16_t port, const uint8_t *resume, size_t resume_len);
 void assoc_close(struct assoc *a); /* ends what hangs from it, frees it; out of the device's list already */
 void assoc_send(struct assoc *a, const uint8_t *data, size_t len);
-void assoc_heard_on(struct assoc *a, rds_ports rds); /* the device asks this server on these ports */
+void assoc_heard_on(struct assoc *a, rds_ports rds, bool oscore); /* the device asks this server on these ports */
 void assoc_send_empty(struct assoc *a, enum coap_type type, uint16_t mid);
 void assoc_ack(struct assoc *a, uint16_t mid, const uint8_t *token, size_t token_len); /* of a CON response, and for its duplicates */
 extern const struct coap_peer_ops assoc_peer_ops;

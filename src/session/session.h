@@ -78,6 +78,7 @@ struct device_server_status {
 	const char *lwm2m;   /* "1.1"; NULL unknown */
 	char binding[16];    /* as registered; "" unknown */
 	bool queue_mode;
+	const char *security;/* of what passes: "oscore", else that of the association: "none" "psk" "x509" "rpk" */
 	bool switch_expected;/* it was told to register with this server over another bearer */
 	uint16_t port;       /* of the association; 0: none */
 	unsigned observations, queued;

@@ -70,7 +70,7 @@ static void write_relation(struct writer *w, const struct relation *r)
 }
 
 /* What else there is of an association. */
-enum assoc_flag { HAS_REGISTRATION = 1, HAS_RDS = 2, IS_SWITCHING = 4 };
+enum assoc_flag { HAS_REGISTRATION = 1, HAS_RDS = 2, IS_SWITCHING = 4, USES_OSCORE = 8 };
 
 static void write_assoc(struct writer *w, struct assoc *a, bool resume)
 {
@@ -84,7 +84,7 @@ static void write_assoc(struct writer *w, struct assoc *a, bool resume)
 	write_u16(w, coap_peer_reserve(&a->peer));
 	write_u8(w,
 		 (uint8_t)((a->reg ? HAS_REGISTRATION : 0) | (a->rds != RDS_NONE ? HAS_RDS : 0) |
-			   (a->switching ? IS_SWITCHING : 0)));
+			   (a->switching ? IS_SWITCHING : 0) | (a->oscore ? USES_OSCORE : 0)));
 	if (a->reg)
 		write_registration(w, a->reg);
 	if (a->rds != RDS_NONE)
@@ -343,6 +343,7 @@ static void read_assoc(struct reader *r, struct device *d, uint64_t lives, unsig
 	a->reg = reg;
 	a->rds = rds & 0x1ffu;
 	a->switching = flags & IS_SWITCHING;
+	a->oscore = flags & USES_OSCORE;
 	expire_watch(a);
 	restore_mid(&a->peer, limit, lives);
 }

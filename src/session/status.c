@@ -19,12 +19,23 @@ static bool is_expired(const struct registration *r)
 	return r->expires_ms && r->expires_ms < clock_steady_ms();
 }
 
+/* What protects the messages of a device: its own protection counts before that of the way. */
+static const char *security_text(const struct assoc *a)
+{
+	static const char *const names[] = {
+		[SERVER_NONE] = "none", [SERVER_PSK] = "psk", [SERVER_X509] = "x509", [SERVER_RPK] = "rpk"
+	};
+
+	return a->oscore ? "oscore" : names[server_security(a->srv->conf)];
+}
+
 static void server_status(const struct assoc *a, struct device_server_status *st)
 {
 	*st = (struct device_server_status){
 		.name = a->srv->conf->head.name,
 		.port = north_assoc_port(a->north),
 		.observations = a->relations_n,
+		.security = security_text(a),
 		.switch_expected = a->switching,
 		.queued = (unsigned)coap_peer_queued(&a->peer),
 	};

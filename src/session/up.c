@@ -163,7 +163,7 @@ static enum link_result on_request(struct device *d, const struct coap_msg *m)
 	a = r.srv ? assoc_get(d, r.srv) : NULL;
 	if (!a)
 		return refuse_up(d, m, COAP_UNAVAILABLE, "no association");
-	assoc_heard_on(a, d->rds);
+	assoc_heard_on(a, d->rds, v.oscore);
 	op = v.oscore ? LWM2M_NONE
 		      : lwm2m_operation(m, a->reg ? a->reg->location : NULL, a->reg ? a->reg->location_len : 0);
 	code = register_admit(d, r.srv, op, m, &why);

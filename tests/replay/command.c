@@ -232,6 +232,8 @@ static void check_status(const struct device_status *st, const char *word)
 		check_word("binding", v, s->binding);
 	else if ((v = word_value(word, "port")))
 		check_number("port", v, s->port);
+	else if ((v = word_value(word, "security")))
+		check_word("security", v, s->security);
 	else if ((v = word_value(word, "switch")))
 		check_word("switch", v, s->switch_expected ? "expected" : "no");
 	else if ((v = word_value(word, "servers")))
