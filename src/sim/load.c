@@ -48,7 +48,7 @@ static const struct args_item items[] = {
 	{ ARGS_TEXT, .name = "first", .meta = "ADDRESS", .offset = O(first), .preset = "127.64.0.1",
 	  .help = "udp, copy: address of the first device; the others have the ones that follow." },
 	{ ARGS_TEXT, .name = "server", .meta = "HOST:PORT", .offset = O(server), .preset = "127.0.0.1:5683",
-	  .help = "udp, t8: where the built-in CoAP server listens." },
+	  .help = "udp, t8: where the built-in CoAP server listens; udp: none, when another one answers." },
 	{ ARGS_TEXT, .name = "listen", .meta = "HOST:PORT", .offset = O(listen), .preset = "127.0.0.1:8080",
 	  .help = "t8, sink: where the built-in SCEF listens." },
 	{ ARGS_TEXT, .name = "scs-as-id", .offset = O(scs_as_id), .preset = "gw01",

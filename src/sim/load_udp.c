@@ -310,7 +310,7 @@ int load_udp(const struct load_opts *o)
 
 	if (load_parse_v4(&to, o->to) || load_pin(o->ends_cpu))
 		return 2;
-	err = load_server_start(&s, o->server, o->ends_cpu);
+	err = strcmp(o->server, "none") ? load_server_start(&s, o->server, o->ends_cpu) : 0;
 	if (err) {
 		fprintf(stderr, "niddgw-sim load: server on %s: %s\n", o->server, strerror(-err));
 		return 1;

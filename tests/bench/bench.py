@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 
+import north
 import store
 from common import DUT, ENDS, ROOT, Bed, Report, background_load, certificate, free_ports, head, lost_of, median_of, rss_kib, t8_run, wait_listening
 
@@ -191,12 +192,14 @@ class Idle:
 
 
 def run(bed, report):
-    only = bed.options.only.split(",") if bed.options.only else ["udp", "unanswered", "t8", "pipe", "decode", "journal", "restart", "rss"]
+    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "unanswered", "t8", "pipe", "decode", "journal", "restart", "rss"]
     with contextlib.ExitStack() as stack:
         idle = Idle(bed, stack) if "rss" in only else None
         rtt = pingpong(bed, report)
         if "udp" in only:
             udp(bed, report)
+        if "north" in only:
+            north.transports(bed, report)
         if "unanswered" in only:
             unanswered(bed, report)
         if "t8" in only:
@@ -218,7 +221,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(os.environ.get("NIDDGW_BUILD", ROOT / "build")))
     parser.add_argument("--seconds", type=int, default=3, help="measured part of each run (3)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts (3)")
-    parser.add_argument("--only", default="", help="sections, separated by commas: udp,unanswered,t8,pipe,decode,journal,restart,rss")
+    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,unanswered,t8,pipe,decode,journal,restart,rss")
     parser.add_argument("--quick", action="store_true", help="one short run each, and no waiting: to see that it works")
     options = parser.parse_args()
     if options.quick:

@@ -59,8 +59,8 @@ class Bed:
 
     def __init__(self, build, options):
         self.daemon_program, self.sim, self.state_program = build / "niddgwd", build / "niddgw-sim", build / "bench" / "state"
-        self.decode_program = build / "bench" / "decode"
-        for program in (self.daemon_program, self.sim, self.state_program, self.decode_program):
+        self.decode_program, self.far_program = build / "bench" / "decode", build / "bench" / "far"
+        for program in (self.daemon_program, self.sim, self.state_program, self.decode_program, self.far_program):
             if not os.access(program, os.X_OK):
                 sys.exit(f"bench: {program} is not built")
         self.options = options
@@ -97,7 +97,7 @@ class Bed:
             raise RuntimeError(f"load {' '.join(words)}: exit status {done.returncode}\n{done.stdout}")
         return lines
 
-    def prepare(self, devices, links, server_port, profile=""):
+    def prepare(self, devices, links, server_port, profile="", scheme="coap", server_keys=""):
         """Writes a configuration; devices is a list of lines inside a device record."""
         self.count += 1
         home = self.dir / f"d{self.count}"
@@ -108,7 +108,7 @@ class Bed:
             'admin = { listen = "off"; };\nlog = { level = "warning"; };\n'
             f'north = {{ bind = "127.1.0.{self.count}"; }};\n'  # each has all ports of the range on an address of its own
             f'links = ( {links} );\n'
-            f'servers = ( {{ name = "main"; uri = "coap://127.0.0.1:{server_port}"; }} );\n'
+            f'servers = ( {{ name = "main"; uri = "{scheme}://127.0.0.1:{server_port}"; {server_keys} }} );\n'
             f'profiles = ( {{ name = "bench"; quota_units_per_min = 10000000; {profile} }} );\n'
             f"devices = (\n{records} );\n")
         return home
@@ -152,12 +152,13 @@ class Bed:
             raise RuntimeError(f"the daemon ended with {status}:\n" + (p.home / "log").read_text()[-2000:])
 
     @contextlib.contextmanager
-    def udp_daemon(self, devices, profile="", link_keys=""):
-        link, server = free_ports(2)
-        home = self.prepare([f'link = "sgi"; address = "{FIRST + i}";' for i in range(devices)],
-                            f'{{ name = "sgi"; type = "udp"; listen = "127.0.0.1:{link}"; {link_keys} }}', server, profile)
+    def udp_daemon(self, devices, profile="", link_keys="", server=None, device_keys="", **north):
+        """server: port of one that runs already; north: scheme and server_keys of prepare(); {i} in device_keys is the device's number."""
+        link, own = free_ports(2)
+        home = self.prepare([f'link = "sgi"; address = "{FIRST + i}"; {device_keys.replace("{i}", str(i))}' for i in range(devices)],
+                            f'{{ name = "sgi"; type = "udp"; listen = "127.0.0.1:{link}"; {link_keys} }}', server or own, profile, **north)
         p = self.start(home)
-        p.words = ["--to", f"127.0.0.1:{link}", "--server", f"127.0.0.1:{server}", "--pid", p.pid]
+        p.words = ["--to", f"127.0.0.1:{link}", "--server", "none" if server else f"127.0.0.1:{own}", "--pid", p.pid]
         try:
             yield p
         finally:
