@@ -194,7 +194,15 @@ static void north_gone(struct coap_peer *p, struct coap_tx *tx)
 		exchange_departed(container_of(tx, struct exchange, tx));
 }
 
-const struct coap_peer_ops assoc_peer_ops = { .send = north_send, .failed = north_failed, .gone = north_gone };
+static bool north_may_leave(struct coap_peer *p, struct coap_tx *tx)
+{
+	(void)p;
+	return note_may_leave(tx);
+}
+
+const struct coap_peer_ops assoc_peer_ops = {
+	.send = north_send, .failed = north_failed, .gone = north_gone, .may_leave = north_may_leave
+};
 
 struct assoc *assoc_get_at(struct device *d, struct server *srv, uint16_t port)
 {

@@ -623,6 +623,7 @@ void notes_in_doubt(struct assoc *a); /* the association has ended: what was sen
 enum link_result notify_north(struct relation *r, const struct coap_msg *m, const struct coap_view *v);
 struct note *note_new(struct assoc *a, struct relation *r, const uint8_t *data, size_t len); /* counted, not yet sent; NULL: no memory */
 void note_leave(struct note *n);
+bool note_may_leave(const struct coap_tx *tx); /* of a note; anything else may */
 void note_find_relation(struct note *n); /* by its token */
 void note_free(struct note *n);
 void notes_expire(struct assoc *a);

@@ -114,6 +114,25 @@ void relation_end(struct relation *r)
 	free(r);
 }
 
+/* Whether the server has yet to confirm one of the relation that has left: a NON behind it would overtake it, were it
+ * lost. */
+static bool is_unconfirmed(const struct relation *r)
+{
+	if (r->assoc->srv->stream) /* which gets nothing lost or out of order */
+		return false;
+	for (const struct note *n = r->assoc->notes; n; n = n->next)
+		if (n->rel == r && n->tx.con && n->tx.peer && n->tx.state != COAP_TX_QUEUED)
+			return true;
+	return false;
+}
+
+bool note_may_leave(const struct coap_tx *tx)
+{
+	const struct note *n = tx->kind == TX_NOTE && !tx->con ? container_of(tx, const struct note, tx) : NULL;
+
+	return !n || !n->rel || !is_unconfirmed(n->rel);
+}
+
 /* Takes out the first queued note that pred wants; NULL when none. */
 typedef bool note_pred_fn(const struct note *n, const void *arg);
 static struct note *take_note(struct assoc *a, note_pred_fn *pred, const void *arg)
@@ -361,8 +380,8 @@ enum link_result notify_north(struct relation *r, const struct coap_msg *m, cons
 	remember_mid(r, mid);
 	log_ev(LOG_DEBUG, ROOM, "notify", LF_STR("dev", device_name(a->dev)), LF_STR("server", a->srv->conf->head.name),
 	       LF_CODE("code", m->code), LF_UINT("mid", m->mid), LF_UINT("north_mid", mid), LF_UINT("len", len));
-	if (m->type == COAP_NON && !a->dev->keeping && coap_peer_clear(&a->peer) && north_server_is_up(a->srv->north) &&
-	    north_assoc_is_up(a->north)) {
+	if (m->type == COAP_NON && !a->dev->keeping && !is_unconfirmed(r) && coap_peer_clear(&a->peer) &&
+	    north_server_is_up(a->srv->north) && north_assoc_is_up(a->north)) {
 		assoc_send(a, buf, (size_t)len);
 		copy_notified(r, m, v);
 		coap_peer_settled(&a->dev->south, m->mid, m->token, m->token_len);
