@@ -38,6 +38,7 @@ void assoc_heard_on(struct assoc *a, rds_ports rds, bool oscore)
 	a->rds = rds & 0x1ffu;
 	a->oscore = oscore;
 	device_touch(a->dev);
+	tell_changed(a->dev);
 }
 
 static struct assoc *assoc_of_peer(struct coap_peer *p)

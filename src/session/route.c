@@ -121,6 +121,8 @@ struct server *device_bootstrap(const struct device *d)
 
 	if (conf->bootstrap_server)
 		return server_by_name(d->all, conf->bootstrap_server);
+	if (!d->all->bootstrap)
+		return NULL;
 	for (size_t i = 0; i < conf->servers.n; i++) {
 		struct server *srv = server_by_name(d->all, conf->servers.v[i]);
 

@@ -73,6 +73,7 @@ void switch_expect(struct assoc *a)
 		return;
 	a->switching = true;
 	device_touch(a->dev);
+	tell_changed(a->dev);
 	log_ev(LOG_INFO, ROOM, "switch.expected", LF_STR("dev", device_name(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name));
 }
@@ -83,6 +84,7 @@ void switch_forget(struct assoc *a, const char *why)
 		return;
 	a->switching = false;
 	device_touch(a->dev);
+	tell_changed(a->dev);
 	log_ev(LOG_INFO, ROOM, "switch.over", LF_STR("dev", device_name(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_STR("reason", why));
 }
