@@ -76,7 +76,7 @@ static int sample_record(void *state, const struct niddgw_record *r)
 	return fflush(s->file) ? -EAGAIN : 0;
 }
 
-NIDDGW_EXPORT const struct niddgw_plugin niddgw_plugin = {
+const struct niddgw_plugin niddgw_plugin = {
 	NIDDGW_PLUGIN_ABI, sizeof(struct niddgw_plugin), "sample", "1.0", 0, options, sample_open, sample_close, sample_record,
 	NULL /* session */, NULL /* down */, NULL /* alarm */, NULL /* stats */, NULL /* gateway */, NULL /* answer */,
 	NULL /* poll */, NULL /* timer */

@@ -317,7 +317,9 @@ int process_run(const char *path)
 	p.said_ms = now_ms();
 	while (!p.end)
 		pass(&p);
-	p.end = p.status != EXIT_SUCCESS; /* what it says while it closes still goes out after a stop */
+	if (p.status != EXIT_SUCCESS)
+		_exit(p.status); /* not asked to: a plug-in must not tell anybody that all has ended in order */
+	p.end = false; /* what it says while it closes still goes out */
 	host_close(p.host);
 	frame_stream_fini(&p.in);
 	return p.status;

@@ -381,8 +381,9 @@ class NotifySocket:
 class Gateway:
     """The daemon with a directory of its own. config is text or a tree; gateway, admin and log groups are added to a tree."""
 
-    def __init__(self, config, args=(), directory=None, echo=None, start=True, log_level="debug", env=None):
+    def __init__(self, config, args=(), directory=None, echo=None, start=True, log_level="debug", env=None, programs=None):
         self.env = dict(env or {})
+        self.programs = Path(programs or build_dir())  # the daemon looks for plug-ins beside itself
         self.dir = Path(directory or tempfile.mkdtemp(prefix="ngw-"))
         self.host = loop_host()
         self.admin = "%s:9660" % self.host
@@ -414,7 +415,7 @@ class Gateway:
         notify = self.dir / ("n%d" % len(self.exits))
         notify.unlink(missing_ok=True)
         self.notify = NotifySocket(notify)
-        self.program = Program([build_dir() / "niddgwd", "-c", self.file, *self.args],
+        self.program = Program([self.programs / "niddgwd", "-c", self.file, *self.args],
                                env=dict(self.env, NOTIFY_SOCKET=str(notify)), echo=self.echo)
         self.down = False
         return self
@@ -434,7 +435,7 @@ class Gateway:
 
     def check(self):
         """niddgwd -t: (exit status, text)."""
-        done = subprocess.run([str(build_dir() / "niddgwd"), "-c", str(self.file), "-t"], stdout=subprocess.PIPE,
+        done = subprocess.run([str(self.programs / "niddgwd"), "-c", str(self.file), "-t"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=DEADLINE)
         return done.returncode, done.stdout.decode()
 
