@@ -67,6 +67,12 @@ def test_certificates_both_ways_and_a_session_that_is_resumed(gateway, testbed, 
     p.ping()
     assert p.gw.metric('niddgw_server_handshakes_total{server="main",result="ok"}') == 1
     assert p.gw.metric('niddgw_server_handshakes_total{server="main",result="resumed"}') == 1
+    p.gw.stop()
+    p.gw.start()
+    p.accept()
+    p.gw.ready()
+    assert p.srv.source.session_reused  # over a restart of ours, too
+    p.ping()
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])

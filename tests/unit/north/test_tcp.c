@@ -495,6 +495,98 @@ static void an_idle_connection_is_pinged_and_lost_without_a_pong(void **state)
 	close(fd);
 }
 
+static void each_address_of_a_name_is_tried(void **state)
+{
+	struct fixture *f = *state;
+	char hosts[] = "/tmp/ngw-hosts-XXXXXX";
+	struct peer p = { 0 };
+	FILE *out = fdopen(mkstemp(hosts), "w");
+	uint16_t port = addr_port(&f->server->addr);
+	int fd;
+
+	fputs("127.0.0.2 lw.test\n127.0.0.3 lw.test\n127.0.0.1 lw.test\n", out);
+	fclose(out);
+	north_server_close(f->server);
+	f->north->hosts = hosts;
+	snprintf(f->uri, sizeof f->uri, "coap+tcp://lw.test:%u", port);
+	assert_int_equal(north_server_open(&f->server, f->north, &f->server_conf), 0);
+	fd = open_connected(f, &p, "meter-17");
+	assert_int_equal(*f->server->connects[TCP_REFUSED], 2);
+	close_peer(&p);
+	close(fd);
+	unlink(hosts);
+}
+
+static void a_server_is_reached_over_ipv6(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in6 in = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	socklen_t len = sizeof in;
+	struct peer p = { 0 };
+	int fd;
+
+	north_server_close(f->server);
+	close(f->fd);
+	f->fd = socket(AF_INET6, SOCK_STREAM, 0);
+	assert_int_equal(bind(f->fd, (struct sockaddr *)&in, sizeof in), 0);
+	assert_int_equal(listen(f->fd, 8), 0);
+	assert_int_equal(getsockname(f->fd, (struct sockaddr *)&in, &len), 0);
+	snprintf(f->uri, sizeof f->uri, "coap+tcp://[::1]:%u", ntohs(in.sin6_port));
+	assert_int_equal(north_server_open(&f->server, f->north, &f->server_conf), 0);
+	fd = open_connected(f, &p, "meter-17");
+	close_peer(&p);
+	close(fd);
+}
+
+static bool is_in(struct fixture *f)
+{
+	return tcp_of(f->what)->phase == turns;
+}
+
+static void an_association_may_be_closed_in_any_phase(void **state)
+{
+	static const uint8_t phases[] = { TCP_CONNECT, TCP_CSM, TCP_OPEN, TCP_RELEASED, TCP_LINGER, TCP_WAIT };
+	struct fixture *f = *state;
+	int fds[sizeof phases];
+
+	for (size_t i = 0; i < sizeof phases; i++) {
+		struct peer p = { 0 };
+
+		open_peer(f, &p, "meter-17");
+		turns = phases[i] == TCP_CONNECT ? TCP_CONNECT : TCP_CSM;
+		assert_true(wait_for(f, is_in, &p));
+		fds[i] = accept_one(f);
+		if (phases[i] == TCP_OPEN || phases[i] == TCP_RELEASED)
+			say(fds[i], OCTETS(CSM));
+		if (phases[i] == TCP_RELEASED)
+			say(fds[i], OCTETS("\x01\x01t\x00\xe4"));
+		if (phases[i] == TCP_LINGER)
+			say(fds[i], OCTETS("\x10\xe1\x50"));
+		if (phases[i] == TCP_WAIT)
+			shutdown(fds[i], SHUT_RDWR);
+		turns = phases[i];
+		assert_true(wait_for(f, is_in, &p));
+		close_peer(&p);
+	}
+	turn(f, 3); /* nothing of them is left to be worked off */
+	assert_int_equal(f->server->associations + f->server->ups + f->server->slots, 0);
+	for (size_t i = 0; i < sizeof phases; i++)
+		close(fds[i]);
+}
+
+static void what_was_said_last_goes_out_before_the_close(void **state)
+{
+	struct fixture *f = *state;
+	struct peer p = { 0 };
+	int fd = open_connected(f, &p, "meter-17");
+
+	assert_int_equal(north_assoc_send(p.assoc, (const uint8_t *)"\x51\x45\x00\x01t", 5), 0);
+	close_peer(&p);
+	hear(fd, OCTETS("\x01\x45t"));
+	assert_int_equal(recv(fd, p.data, 1, 0), 0);
+	close(fd);
+}
+
 static void an_idle_association_is_small(void **state)
 {
 	(void)state;
@@ -520,6 +612,10 @@ int main(void)
 		ON_STREAM(an_association_may_be_closed_by_what_it_is_told),
 		ON_STREAM(coap_12_no_csm_is_no_connection),
 		ON_STREAM(an_idle_connection_is_pinged_and_lost_without_a_pong),
+		ON_STREAM(each_address_of_a_name_is_tried),
+		ON_STREAM(a_server_is_reached_over_ipv6),
+		ON_STREAM(an_association_may_be_closed_in_any_phase),
+		ON_STREAM(what_was_said_last_goes_out_before_the_close),
 		cmocka_unit_test(an_idle_association_is_small),
 	};
 
