@@ -130,6 +130,9 @@ const char *record_path(enum conf_type type, const char *text);
 /* An absolute path as it is, another behind dir; as snprintf() does. */
 size_t record_path_join(char *buf, size_t size, const char *dir, const char *path);
 
+/* ---- record.c, record_each.c ---- */
+bool record_is_flat(const struct conf_item *list); /* its structs have no names and consist of texts: an entry can be written as one */
+
 /* ---- print.c, suggest.c ---- */
 void print_quoted(FILE *to, const char *text); /* as a libconfig string */
 void print_number(FILE *to, const struct conf_item *item, double v);
