@@ -123,12 +123,13 @@ const struct niddgw_value *niddgw_record_value(const struct niddgw_record *r, si
 #define NIDDGW_JSON_SENML 1u       /* of a DATA record */
 #define NIDDGW_JSON_OMIT_OPAQUE 2u /* "bytes":n in place of octets */
 #define NIDDGW_JSON_RAW_PAYLOAD 4u /* of a RAW record: its octets, base64 */
+#define NIDDGW_JSON_OBJECT 8u      /* of a value: the object with its path, names, type, unit and time */
 /**
  * @param size  room in buf, with a NUL at the end
  * @return octets of the whole text without the NUL, as snprintf does: when it is not below size, buf holds nothing useful; a negative errno
  */
 long niddgw_record_json(const struct niddgw_record *r, unsigned flags, char *buf, size_t size);
-/* One value as JSON: the "value" member's text alone ("21.5", "\"abc\""). The same return. */
+/* One value as JSON: the "value" member's text alone ("21.5", "\"abc\""), or with NIDDGW_JSON_OBJECT all that is said of it. The same return. */
 long niddgw_value_json(const struct niddgw_value *v, unsigned flags, char *buf, size_t size);
 
 /* ---- the other things that are told; json is the whole document of the monitoring reference ---- */

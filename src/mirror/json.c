@@ -233,7 +233,7 @@ static void out_values(struct json_out *o, const struct report *r, unsigned flag
 
 static void out_links(struct json_out *o, const struct report *r)
 {
-	out_member(o, "objects");
+	out_member(o, "links");
 	out_char(o, '[');
 	for (size_t i = 0; i < r->links_n; i++) {
 		const struct report_link *l = &r->links[i];
@@ -263,8 +263,7 @@ static long write_data(const struct report *r, unsigned flags, size_t most, char
 	out_word(&o, confirmed[r->confirmed < 0 ? 0 : r->confirmed ? 2 : 1]);
 	if (r->links_n || (r->op && !strcmp(r->op, "register")))
 		out_links(&o, r);
-	else
-		out_values(&o, r, flags, most);
+	out_values(&o, r, flags, most);
 	out_char(&o, '}');
 	return out_end(&o);
 }
@@ -386,7 +385,9 @@ long json_value(const struct niddgw_value *v, unsigned flags, char *buf, size_t 
 {
 	struct json_out o = { buf, size, 0 };
 
-	if (!out_value(&o, v, flags, JSON_VALUE_MOST))
+	if (flags & NIDDGW_JSON_OBJECT)
+		out_value_object(&o, v, flags, JSON_VALUE_MOST);
+	else if (!out_value(&o, v, flags, JSON_VALUE_MOST))
 		out_word(&o, "null");
 	return out_end(&o);
 }

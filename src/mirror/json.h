@@ -20,7 +20,7 @@ enum {
  * @return octets of the whole text without the NUL; when that is not below size, buf holds nothing useful. -EINVAL: SenML of a RAW report
  */
 long json_report(const struct report *r, unsigned flags, char *buf, size_t size);
-long json_value(const struct niddgw_value *v, unsigned flags, char *buf, size_t size); /* its member "value" alone; "null" when it has none */
+long json_value(const struct niddgw_value *v, unsigned flags, char *buf, size_t size); /* its member "value" alone, "null" when it has none; with NIDDGW_JSON_OBJECT the object */
 /* The shortest text that reads back as the same number (finite); buf takes JSON_DOUBLE_SIZE. Returns its length. */
 size_t json_double(char *buf, double v);
 /* The same bounded writing for a text as a JSON string with its quotes. */
