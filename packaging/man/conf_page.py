@@ -57,6 +57,7 @@ devices = ( { name = "meter\-18"; link = "sgi"; address = "10.20.0.18"; ep = "me
 
 OPEN = re.compile(r"^(\w+) = ([{(])$")
 KEY = re.compile(r"^(\w+) = (.*);$")
+COMMON = ("name", "type", "plugin", "isolation", "commands")
 
 
 def escape(text):
@@ -76,7 +77,7 @@ def plain(line):
 
 
 def page(lines):
-    place, remark, seen, out = [], [], set(), []
+    place, remark, seen, out, name = [], [], set(), [], ""
     for line in lines:
         text, is_remark = plain(line)
         if not text:
@@ -93,19 +94,23 @@ def page(lines):
         elif text in ("};", ");"):
             place.pop()
         elif key:
-            # The kinds of one list are printed one after the other, each with the name and type that they all have.
-            if key.group(1) not in ("name", "type") or (place[0], key.group(1)) not in seen:
-                out.append(setting(key.group(1), key.group(2), remark))
+            # The kinds of one list are printed one after the other, each with the keys that they all have.
+            if key.group(1) not in COMMON or (place[0], key.group(1)) not in seen:
+                out.append(setting(key.group(1), '""' if key.group(1) == "name" else key.group(2), remark))
             seen.add((place[0], key.group(1)))
+            if key.group(1) == "name":
+                name = key.group(2)
             if key.group(1) == "type" and len(place) == 1:
                 out.append(f".SS {escape(place[0])} of type {escape(key.group(2))}\n")
+            if key.group(1) == "commands" and place == ["plugins"]:
+                out.append(f".SS plugins: {escape(name)}\n")
         remark = []
     return HEAD + "".join(out) + TAIL
 
 
 def sentence(remark):
     text = " ".join(remark)
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+( |$)", text) else text
 
 
 def setting(name, default, remark):
