@@ -110,7 +110,7 @@ def page(lines):
 
 def sentence(remark):
     text = " ".join(remark)
-    return text[:1].upper() + text[1:] if re.match(r"[a-z]+( |$)", text) else text
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+(,? |$)", text) else text
 
 
 def setting(name, default, remark):

@@ -85,7 +85,7 @@ links = (
   { type = "udp"; listen = "127.0.0.1:20004"; }
 );
 servers = (
-  { name = "main"; uri = "coaps://lwm2m.example"; },
+  { name = "main"; uri = "coap//lwm2m.example"; },
   { name = "two"; uri = "http://lwm2m.example"; },
   { name = "three"; uri = "coap://x"; answer_within_s = 0; },
   { name = "four"; uri = "coap://x"; patience_s = 9999999999L; binding = "UQ"; },
