@@ -244,12 +244,14 @@ bool block_answered(struct exchange *x, const struct coap_msg *m)
 	return false;
 }
 
-/* What the server's own Block1 has in the answer: the first one names the size to go on with, later ones are echoed. */
+/* What the server's own Block1 has in the answer: the first one names the size to go on with, later ones are echoed.
+ * One of SZX 7 is, too: what comes next is cut like it, and there are servers that count from one block and not from
+ * all of them when another size is named. */
 static uint32_t echo(const struct exchange *x, uint32_t block1)
 {
 	const struct cut *k = x->cut;
 	unsigned szx = coap_block_szx(k->asked), most = block_szx_of(x->assoc->srv->conf->block_size);
-	bool names = !coap_block_num(k->asked) && coap_block_more(k->asked);
+	bool names = !coap_block_num(k->asked) && coap_block_more(k->asked) && szx != COAP_SZX_BERT;
 
 	if (names && k->c.szx < szx)
 		szx = k->c.szx;
