@@ -45,12 +45,12 @@ class Authority:
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.cert)
         self.key.chmod(0o600)
 
-    def issue(self, name, san=None, expired=False):
+    def issue(self, name, san=None, expired=False, days=30):
         """(certificate, key): paths of PEM files, the key readable by its owner only."""
         key, request, cert = (self.dir / (name + suffix) for suffix in (".key", ".csr", ".pem"))
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name, "-keyout", key, "-out", request,
                 *(["-addext", "subjectAltName=" + san] if san else []))
-        when = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"] if expired else ["-days", "30"]
+        when = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"] if expired else ["-days", str(days)]
         openssl("ca", "-config", "ca.conf", "-batch", "-notext", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", request.name, "-out", cert.name,
                 *when, cwd=self.dir)
         key.chmod(0o600)
