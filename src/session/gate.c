@@ -100,7 +100,8 @@ static uint64_t asleep_until(struct device *d, bool answer)
 		return 0;
 	if (!d->asleep)
 		return answer ? 0 : UINT64_MAX;
-	return d->gate.asleep_timed || reach_window_ms(d) == REACH_ALWAYS ? d->gate.asleep_until_ms : UINT64_MAX;
+	return answer || d->gate.asleep_timed || reach_window_ms(d) == REACH_ALWAYS ? d->gate.asleep_until_ms
+										    : UINT64_MAX;
 }
 
 static void count_wait(struct device *d, struct coap_tx *tx)

@@ -266,6 +266,23 @@ def test_the_answer_to_a_lost_request_goes_nowhere(secure, scheme):
     assert p.srv.recv().payload == b"new"
 
 
+@SCHEMES
+def test_an_idle_association_is_kept_alive(secure, scheme):
+    p = secure(scheme, server_keys={"keepalive_s": 1})
+    p.register()
+    if p.stream:
+        wait_until(lambda: p.srv.pings >= 2)
+    else:
+        for _ in range(2):
+            ping = p.srv.recv()
+            assert (ping.type, ping.code) == (0, "0.00")
+            p.srv.send(ping.rst())
+    asked = p.up("GET", "/x", token=b"x")
+    p.srv.reply(asked, "4.04")
+    assert p.dev.recv().code == "4.04"
+    assert p.gw.metric("niddgw_north_rejected_total") == 0 and len(p.srv.made) == 1
+
+
 # ---- keys and trust ----
 
 def test_lwm2m_33_a_wrong_key_hurts_its_device_alone(testbed, udp_peer):

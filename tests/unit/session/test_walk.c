@@ -17,7 +17,6 @@
 
 #include "base/random.h"
 #include "session/block.h"
-#include "unit/session/north_rest.h"
 
 #define DEVICES 3
 #define SERVERS 2
@@ -37,14 +36,19 @@ struct link_dev {
 	uint32_t id[KEPT];
 	unsigned at;
 };
+#define UNACKED_MAX 32
 struct north_server {
 	struct server_conf conf;
-	bool down, silent;
+	bool down, silent, denied, stream;
 };
 struct north_assoc {
 	struct north_assoc *next;
 	struct north_server *srv;
 	void *arg;
+	bool lost;
+	uint16_t next_mid;                                  /* on a stream */
+	uint16_t written[UNACKED_MAX], unsure[UNACKED_MAX]; /* to be acknowledged after the step; by a Pong */
+	unsigned written_n, unsure_n;
 };
 
 static struct world {
@@ -191,19 +195,81 @@ int north_assoc_open(struct north_assoc **out, struct north_server *srv, const c
 	return 0;
 }
 
+bool north_server_is_stream(const struct north_server *s)
+{
+	return s->stream;
+}
+
+bool north_server_is_forbidden(const struct north_server *s)
+{
+	(void)s;
+	return false;
+}
+
+size_t north_assoc_message_max(const struct north_assoc *a)
+{
+	return a->srv->stream ? 1152 : 65507;
+}
+
+bool north_assoc_blockwise(const struct north_assoc *a)
+{
+	return !a->srv->stream || a->arg != w.assocs; /* one of them has none */
+}
+
+int north_relay_open(struct north_assoc **out, struct north_server *srv, const char *who, uint16_t port,
+		     const struct north_events *events, void *arg)
+{
+	(void)out;
+	(void)srv;
+	(void)who;
+	(void)port;
+	(void)events;
+	(void)arg;
+	return -EADDRNOTAVAIL;
+}
+
+void north_assoc_unanswered(struct north_assoc *a)
+{
+	if (strncmp(a->srv->conf.uri, "coaps:", 6) == 0 && random_below(4) == 0)
+		a->lost = true; /* told with the next step */
+}
+
+/* Room for one more, or it is no stream's. */
+static bool has_room(const struct north_assoc *a)
+{
+	return !a->srv->stream || (a->written_n < UNACKED_MAX && a->unsure_n < UNACKED_MAX);
+}
+
+static void owe(struct north_assoc *a, const uint8_t *data)
+{
+	uint16_t mid = (uint16_t)(data[2] << 8 | data[3]);
+
+	if (!a->srv->stream || (data[0] >> 4 & 3) != COAP_CON || !data[1])
+		return;
+	if (coap_is_request(data[1]))
+		a->written[a->written_n++] = mid;
+	else
+		a->unsure[a->unsure_n++] = mid;
+}
+
 int north_assoc_send(struct north_assoc *a, const uint8_t *data, size_t len)
 {
-	if (a->srv->down)
+	if (a->srv->denied)
+		return -EACCES;
+	if (a->srv->down || a->lost)
 		return -ENOTCONN;
 	if (random_below(32) == 0)
 		return random_below(2) ? -EAGAIN : -EMSGSIZE;
+	if (!has_room(a))
+		return -EAGAIN;
+	owe(a, data);
 	remember(&w.north, data, len);
 	return 0;
 }
 
 bool north_assoc_is_up(const struct north_assoc *a)
 {
-	return !a->srv->down;
+	return !a->srv->down && !a->srv->denied && !a->lost;
 }
 
 uint16_t north_assoc_port(const struct north_assoc *a)
@@ -221,6 +287,8 @@ void north_assoc_close(struct north_assoc *a)
 {
 	struct north_assoc **at = &w.assocs;
 
+	if (!a)
+		return;
 	while (*at != a)
 		at = &(*at)->next;
 	*at = a->next;
@@ -526,6 +594,40 @@ static void step_up(void)
 	session_link_events.uplink(w.s, &up, d->base.dev, buf, random_below(50) ? len : 0);
 }
 
+static void acknowledge(struct north_assoc *a, uint16_t *mids, unsigned *n)
+{
+	uint16_t all[UNACKED_MAX];
+	unsigned count = *n;
+
+	memcpy(all, mids, sizeof all);
+	*n = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct coap_empty ack = coap_empty(COAP_ACK, all[i]);
+
+		session_north_events.recv(a->arg, ack.octets, sizeof ack);
+	}
+}
+
+/* What the transports tell from the loop. */
+static void give_acks(bool pongs)
+{
+	for (struct north_assoc *a = w.assocs; a; a = a->next) {
+		acknowledge(a, a->written, &a->written_n);
+		if (pongs)
+			acknowledge(a, a->unsure, &a->unsure_n);
+	}
+}
+
+/* A message that a stream can bring: of no type, with an id of ours. */
+static size_t as_on_stream(struct north_assoc *a, uint8_t *buf, size_t len)
+{
+	buf[0] = (uint8_t)((buf[0] & 0xcf) | COAP_NON << 4);
+	a->next_mid++;
+	buf[2] = (uint8_t)(a->next_mid >> 8);
+	buf[3] = (uint8_t)a->next_mid;
+	return buf[1] ? len : 0;
+}
+
 static void step_north(void)
 {
 	struct north_assoc *a = w.assocs;
@@ -534,7 +636,11 @@ static void step_north(void)
 
 	for (unsigned n = random_below(6); a && n && a->next; n--)
 		a = a->next;
-	if (!a || a->srv->down)
+	if (!a || !north_assoc_is_up(a))
+		return;
+	if (a->srv->stream)
+		len = as_on_stream(a, buf, len);
+	if (!len)
 		return;
 	north_server_heard(a->srv);
 	session_north_events.recv(a->arg, buf, len);
@@ -562,15 +668,46 @@ static void step_event(void)
 		session_link_events.device(w.s, d->base.dev, &dev_ev);
 }
 
+static void lose(struct north_assoc *a)
+{
+	a->lost = true;
+	a->written_n = a->unsure_n = 0;
+	session_north_events.event(a->arg, NORTH_DOWN);
+}
+
+static void tell_all(struct north_server *s, enum north_event ev)
+{
+	for (struct north_assoc *a = w.assocs; a; a = a->next) {
+		if (a->srv != s)
+			continue;
+		a->written_n = a->unsure_n = 0;
+		if (ev == NORTH_UP)
+			a->lost = false;
+		session_north_events.event(a->arg, ev);
+	}
+}
+
 static void step_server(void)
 {
 	struct north_server *s = &w.servers[random_below(SERVERS)];
-	enum north_event ev = random_below(3) ? NORTH_UP : NORTH_DOWN;
+	struct north_assoc *a = w.assocs;
 
-	s->down = ev == NORTH_DOWN;
-	for (struct north_assoc *a = w.assocs; a; a = a->next)
-		if (a->srv == s)
-			session_north_events.event(a->arg, ev);
+	if (random_below(2)) { /* one association, of those that can end */
+		for (unsigned n = random_below(6); a && n && a->next; n--)
+			a = a->next;
+		if (!a || strcmp(a->srv->conf.uri, "coap://h") == 0)
+			return;
+		if (!a->lost && random_below(2)) {
+			lose(a);
+		} else if (!a->srv->down && !a->srv->denied) {
+			a->lost = false;
+			session_north_events.event(a->arg, NORTH_UP);
+		}
+		return;
+	}
+	s->denied = strcmp(s->conf.uri, "coaps://h") == 0 && random_below(4) == 0;
+	s->down = !s->denied && random_below(3) == 0;
+	tell_all(s, s->denied ? NORTH_DENIED : s->down ? NORTH_DOWN : NORTH_UP);
 }
 
 /* Any of the devices and servers may be there; the link stays or goes. */
@@ -624,10 +761,13 @@ static void step(void)
 			step_north();
 		break;
 	}
+	give_acks(random_below(3) == 0);
 	check_all();
 }
 
 /* ---- set-up ---- */
+
+static const char *const uris[] = { "coap://h", "coaps://h", "coap+tcp://h" };
 
 static void begin(uint64_t seed)
 {
@@ -666,7 +806,9 @@ static void begin(uint64_t seed)
 	}
 	for (unsigned i = 0; i < SERVERS; i++)
 		w.servers[i].conf = (struct server_conf){ .head.name = server_names[i],
-							  .uri = "coap://h",
+							  .uri = uris[(seed / (i ? 3 : 1)) % 3],
+							  .dead_after = 3,
+							  .keepalive_s = seed % 6 == 5 ? 25 : 0,
 							  .binding = "keep",
 							  .insert_ep = i == 0,
 							  .patience_s = 60,
@@ -675,6 +817,8 @@ static void begin(uint64_t seed)
 							  .hold_max = 5,
 							  .block_size = 1024,
 							  .nstart = 1 + i };
+	for (unsigned i = 0; i < SERVERS; i++)
+		w.servers[i].stream = strstr(w.servers[i].conf.uri, "+tcp") != NULL;
 	for (unsigned i = 0; i < DEVICES; i++)
 		w.devices[i] = (struct device_conf){ .head.name = names[i],
 						     .link = "l",
@@ -710,6 +854,21 @@ static void tables_agree_after_every_step(void **state)
 	}
 }
 
+/* Two hours in which the transports say what has arrived, and associations that ended are made anew. */
+static void fall_quiet(void)
+{
+	for (unsigned i = 0; i < 2 * 60; i++) {
+		wait_ms(60000);
+		give_acks(true);
+		for (struct north_assoc *a = w.assocs; a; a = a->next)
+			if (a->lost) {
+				lose(a);
+				a->lost = false;
+				session_north_events.event(a->arg, NORTH_UP);
+			}
+	}
+}
+
 static void nothing_is_left_when_all_fall_quiet(void **state)
 {
 	const struct device *d;
@@ -720,15 +879,13 @@ static void nothing_is_left_when_all_fall_quiet(void **state)
 			step();
 		configure(7, 3, true);
 		for (unsigned i = 0; i < SERVERS; i++) { /* servers that are there and say nothing */
-			w.servers[i].down = false;
-			for (struct north_assoc *a = w.assocs; a; a = a->next)
-				if (a->srv == &w.servers[i])
-					session_north_events.event(a->arg, NORTH_UP);
+			w.servers[i].down = w.servers[i].denied = false;
+			tell_all(&w.servers[i], NORTH_UP);
 		}
-		wait_ms(2 * 3600 * 1000);
+		fall_quiet();
 		for (unsigned i = 0; i < SERVERS; i++)
 			north_server_heard(&w.servers[i]);
-		wait_ms(2 * 3600 * 1000);
+		fall_quiet();
 		assert_int_equal(w.s->open_up, 0);
 		assert_int_equal(w.s->open_down, 0);
 		assert_int_equal(w.s->ups.count, 0);
