@@ -173,6 +173,7 @@ void alarm_raise(struct alarms *a, enum alarm_severity severity, const char *typ
 {
 	const struct key k = { type, source };
 	struct entry *e = find(a, &k);
+	const bool up = e != NULL;
 
 	if (!e)
 		e = add(a, &k);
@@ -181,9 +182,9 @@ void alarm_raise(struct alarms *a, enum alarm_severity severity, const char *typ
 		return;
 	}
 	if (update(&e->al, severity, copy(text), copy(action)))
-		log_ev(levels[severity], "alarm", "alarm.raised", LF_STR("type", type), LF_STR("source", source),
-		       LF_STR("severity", alarm_severity_names[severity]), LF_STR("text", text),
-		       LF_STR("action", action));
+		log_ev(levels[severity], "alarm", up ? "alarm.changed" : "alarm.raised", LF_STR("type", type),
+		       LF_STR("source", source), LF_STR("severity", alarm_severity_names[severity]),
+		       LF_STR("text", text), LF_STR("action", action));
 }
 
 void alarm_clear(struct alarms *a, const char *type, const char *source)

@@ -2,7 +2,7 @@
 /* alarm.h - the table of what is wrong now
  *
  * A room raises and clears; the control room lists, later plugins publish. An alarm is known by its type and its source
- * ("t8.unreachable" of "op-a"); raising it again counts and changes the text. Each raise and clear is one log line.
+ * ("t8.unreachable" of "op-a"); raising it again counts and changes the text. Each raise, change and clear is one log line.
  */
 #ifndef NIDDGW_BASE_ALARM_H
 #define NIDDGW_BASE_ALARM_H

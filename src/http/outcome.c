@@ -121,10 +121,22 @@ static void answered(struct http_call *call)
 	call_end(call, HTTP_ANSWERED, NULL);
 }
 
+/* "Operation timed out after 30012 milliseconds with 0 bytes received": without the numbers it is the same text each
+ * time. */
+static void cut_figures(char *error)
+{
+	char *at = strstr(error, " after ");
+
+	if (at && at[7] >= '0' && at[7] <= '9')
+		*at = '\0';
+}
+
 static void failed(struct http_call *call, CURLcode code, bool sent)
 {
 	if (!call->error[0])
 		snprintf(call->error, sizeof call->error, "%s", curl_easy_strerror(code));
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		cut_figures(call->error);
 	call->tls_failed = is_tls(code, call->error);
 	if (call->too_large)
 		call_end(call, HTTP_TOO_LARGE, "answer too large");

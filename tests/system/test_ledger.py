@@ -14,7 +14,7 @@ ROUNDS = "--kills 6 --failpoints 1 --hasty --cuts 3 --full 1"  # about half a mi
 
 
 @pytest.mark.limit(300)
-def test_every_unit_arrives_once_or_its_sender_is_told(tmp_path):
+def test_r2_r4_r6_every_unit_arrives_once_or_its_sender_is_told(tmp_path):
     rounds = os.environ.get("NIDDGW_LEDGER", ROUNDS).split()
     done = subprocess.run([sys.executable, "-B", str(LEDGER), "--keep", str(tmp_path / "ledger"), *rounds], timeout=290,
                           env=dict(os.environ, NIDDGW_BUILD=str(build_dir())), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -306,7 +306,7 @@ static void parent_end(struct parent *p)
 	scene_end(&p->sc);
 }
 
-static void kill_at_random_moments(void **state)
+static void r2_kill_at_random_moments(void **state)
 {
 	struct parent p = parent_new();
 	size_t confirmed = 0;
@@ -327,7 +327,7 @@ static void kill_at_random_moments(void **state)
 	parent_end(&p);
 }
 
-static void kill_at_each_step(void **state)
+static void r2_kill_at_each_step(void **state)
 {
 	static const char *const points[] = { "journal.roll",   "journal.rolled", "journal.write",   "journal.written",
 					      "journal.synced", "journal.answer", "journal.reclaim", "journal.move",
@@ -354,8 +354,8 @@ static void kill_at_each_step(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kill_at_random_moments),
-		cmocka_unit_test(kill_at_each_step),
+		cmocka_unit_test(r2_kill_at_random_moments),
+		cmocka_unit_test(r2_kill_at_each_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

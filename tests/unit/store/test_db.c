@@ -63,7 +63,7 @@ static void a_missing_one_is_made(void **state)
 	scene_end(&sc);
 }
 
-static void a_newer_one_is_refused_and_left_alone(void **state)
+static void r5_a_newer_one_is_refused_and_left_alone(void **state)
 {
 	struct scene sc = scene_new();
 
@@ -110,7 +110,7 @@ static void another_program_s_database_is_set_aside(void **state)
 	scene_end(&sc);
 }
 
-static void any_octets_in_place_of_it_end_a_start_well(void **state)
+static void r5_any_octets_in_place_of_it_end_a_start_well(void **state)
 {
 	struct scene sc = scene_new();
 	static uint8_t noise[20000];
@@ -148,7 +148,7 @@ static int on_checked(void *arg, const void *key, size_t key_len, const void *da
 	return 0;
 }
 
-static void a_damaged_page_costs_what_was_on_it(void **state)
+static void r5_a_damaged_page_costs_what_was_on_it(void **state)
 {
 	struct scene sc = scene_new();
 	static uint8_t image[1 << 20];
@@ -179,7 +179,7 @@ static void a_damaged_page_costs_what_was_on_it(void **state)
 	scene_end(&sc);
 }
 
-static void a_flipped_bit_in_a_value_costs_that_record(void **state)
+static void r5_a_flipped_bit_in_a_value_costs_that_record(void **state)
 {
 	struct scene sc = scene_new();
 	static uint8_t image[1 << 20];
@@ -272,12 +272,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_missing_one_is_made),
-		cmocka_unit_test(a_newer_one_is_refused_and_left_alone),
+		cmocka_unit_test(r5_a_newer_one_is_refused_and_left_alone),
 		cmocka_unit_test(a_flipped_bit_in_the_version_is_no_newer_version),
 		cmocka_unit_test(another_program_s_database_is_set_aside),
-		cmocka_unit_test(any_octets_in_place_of_it_end_a_start_well),
-		cmocka_unit_test(a_damaged_page_costs_what_was_on_it),
-		cmocka_unit_test(a_flipped_bit_in_a_value_costs_that_record),
+		cmocka_unit_test(r5_any_octets_in_place_of_it_end_a_start_well),
+		cmocka_unit_test(r5_a_damaged_page_costs_what_was_on_it),
+		cmocka_unit_test(r5_a_flipped_bit_in_a_value_costs_that_record),
 		cmocka_unit_test(one_that_is_removed_while_it_runs_is_made_again),
 		cmocka_unit_test(a_rescue_that_was_cut_off_is_finished),
 		cmocka_unit_test(every_transaction_is_synced),

@@ -77,7 +77,7 @@ static void faulty_end(struct faulty *f)
 	pthread_mutex_destroy(&f->fault.lock);
 }
 
-static void one_failed_sync_is_noticed_by_nobody_who_waits(void **state)
+static void r4_one_failed_sync_is_noticed_by_nobody_who_waits(void **state)
 {
 	struct faulty *f = faulty_new();
 
@@ -90,7 +90,7 @@ static void one_failed_sync_is_noticed_by_nobody_who_waits(void **state)
 	faulty_end(f);
 }
 
-static void while_nothing_can_be_written_waiters_are_told_and_work_is_refused(void **state)
+static void r4_while_nothing_can_be_written_waiters_are_told_and_work_is_refused(void **state)
 {
 	struct faulty *f = faulty_new();
 	struct store_status st;
@@ -192,7 +192,7 @@ static void closing_on_a_broken_disk_ends_and_tells(void **state)
 	faulty_end(f);
 }
 
-static void a_removed_journal_directory_is_made_again(void **state)
+static void r4_a_removed_journal_directory_is_made_again(void **state)
 {
 	struct faulty *f = faulty_new();
 	char path[128];
@@ -220,7 +220,7 @@ static bool mounted(struct scene *sc, const char *options, unsigned long flags)
 	return false;
 }
 
-static void a_full_disk_refuses_and_recovers(void **state)
+static void r4_a_full_disk_refuses_and_recovers(void **state)
 {
 	struct scene sc = scene_new();
 	static uint8_t block[1 << 16];
@@ -435,14 +435,14 @@ static void a_disk_that_is_full_before_the_first_start_is_no_damage(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_failed_sync_is_noticed_by_nobody_who_waits),
-		cmocka_unit_test(while_nothing_can_be_written_waiters_are_told_and_work_is_refused),
+		cmocka_unit_test(r4_one_failed_sync_is_noticed_by_nobody_who_waits),
+		cmocka_unit_test(r4_while_nothing_can_be_written_waiters_are_told_and_work_is_refused),
 		cmocka_unit_test(an_idle_store_recovers_too),
 		cmocka_unit_test(the_alarm_follows_the_fault),
 		cmocka_unit_test(what_is_handed_over_before_the_bad_news_keeps_its_place),
 		cmocka_unit_test(closing_on_a_broken_disk_ends_and_tells),
-		cmocka_unit_test(a_removed_journal_directory_is_made_again),
-		cmocka_unit_test(a_full_disk_refuses_and_recovers),
+		cmocka_unit_test(r4_a_removed_journal_directory_is_made_again),
+		cmocka_unit_test(r4_a_full_disk_refuses_and_recovers),
 		cmocka_unit_test(an_empty_read_only_file_system_is_said_at_the_start),
 		cmocka_unit_test(r4_a_start_on_a_full_disk_restores_and_recovers),
 		cmocka_unit_test(r4_a_start_on_a_full_disk_after_a_kill_restores_and_recovers),

@@ -33,7 +33,7 @@ static size_t three_records(struct js *s, uint8_t *image, size_t size)
 	return read_file(path, image, size);
 }
 
-static void a_tail_torn_at_any_octet_leaves_the_whole_records(void **state)
+static void r5_a_tail_torn_at_any_octet_leaves_the_whole_records(void **state)
 {
 	struct js s = js_new();
 	uint8_t image[512];
@@ -61,7 +61,7 @@ static void a_tail_torn_at_any_octet_leaves_the_whole_records(void **state)
 	js_end(&s);
 }
 
-static void a_tail_of_zeros_or_noise_leaves_the_whole_records(void **state)
+static void r5_a_tail_of_zeros_or_noise_leaves_the_whole_records(void **state)
 {
 	struct js s = js_new();
 	uint8_t image[1024];
@@ -79,7 +79,7 @@ static void a_tail_of_zeros_or_noise_leaves_the_whole_records(void **state)
 	js_end(&s);
 }
 
-static void a_flipped_bit_at_any_place_costs_only_what_stands_behind_it(void **state)
+static void r5_a_flipped_bit_at_any_place_costs_only_what_stands_behind_it(void **state)
 {
 	struct js s = js_new();
 	uint8_t image[512];
@@ -105,7 +105,7 @@ static void a_flipped_bit_at_any_place_costs_only_what_stands_behind_it(void **s
 	js_end(&s);
 }
 
-static void any_other_octets_end_a_start_well(void **state)
+static void r5_any_other_octets_end_a_start_well(void **state)
 {
 	struct js s = js_new();
 	uint8_t image[512];
@@ -131,7 +131,7 @@ static void any_other_octets_end_a_start_well(void **state)
 	js_end(&s);
 }
 
-static void a_huge_file_is_read_to_a_bound(void **state)
+static void r5_a_huge_file_is_read_to_a_bound(void **state)
 {
 	struct js s = js_new();
 	uint8_t image[512];
@@ -147,7 +147,7 @@ static void a_huge_file_is_read_to_a_bound(void **state)
 	js_end(&s);
 }
 
-static void a_newer_version_is_refused_and_left_alone(void **state)
+static void r5_a_newer_version_is_refused_and_left_alone(void **state)
 {
 	struct js s = js_new();
 	uint8_t image[512], same[512];
@@ -685,12 +685,12 @@ static void a_directory_that_is_gone_is_made_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_tail_torn_at_any_octet_leaves_the_whole_records),
-		cmocka_unit_test(a_tail_of_zeros_or_noise_leaves_the_whole_records),
-		cmocka_unit_test(a_flipped_bit_at_any_place_costs_only_what_stands_behind_it),
-		cmocka_unit_test(any_other_octets_end_a_start_well),
-		cmocka_unit_test(a_huge_file_is_read_to_a_bound),
-		cmocka_unit_test(a_newer_version_is_refused_and_left_alone),
+		cmocka_unit_test(r5_a_tail_torn_at_any_octet_leaves_the_whole_records),
+		cmocka_unit_test(r5_a_tail_of_zeros_or_noise_leaves_the_whole_records),
+		cmocka_unit_test(r5_a_flipped_bit_at_any_place_costs_only_what_stands_behind_it),
+		cmocka_unit_test(r5_any_other_octets_end_a_start_well),
+		cmocka_unit_test(r5_a_huge_file_is_read_to_a_bound),
+		cmocka_unit_test(r5_a_newer_version_is_refused_and_left_alone),
 		cmocka_unit_test(strange_names_in_the_directory_are_left_alone),
 		cmocka_unit_test(a_damaged_middle_is_kept_up_to_the_fault_and_set_aside),
 		cmocka_unit_test(a_middle_cut_at_the_end_of_a_record_is_noticed),

@@ -218,7 +218,7 @@ static void look(const struct history *h, struct power *p)
 	js_end(&s);
 }
 
-static void whatever_was_confirmed_survives_any_power_cut(void **state)
+static void r6_whatever_was_confirmed_survives_any_power_cut(void **state)
 {
 	static struct history h;
 
@@ -243,7 +243,7 @@ static void whatever_was_confirmed_survives_any_power_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whatever_was_confirmed_survives_any_power_cut),
+		cmocka_unit_test(r6_whatever_was_confirmed_survives_any_power_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
