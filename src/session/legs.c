@@ -95,6 +95,7 @@ bool exchange_asker_lost(struct exchange *x)
 	x->deaf = true;
 	if (!x->observe || x->over || x->tx.first_ms || x->leaving)
 		return false;
+	tell_down(x, DOWN_FAILED, "association_lost");
 	exchange_free(x); /* an observation of nobody */
 	return true;
 }
