@@ -59,15 +59,14 @@ static void drop_part(struct stream *s)
 /* Copies what is there of a message of which `need` octets are known to come; the buffer is never larger than that. */
 static int keep_part(struct stream *s, struct reader *in, size_t need)
 {
-	size_t len = reader_left(in), size = 2 * (size_t)s->part_size;
+	size_t len = reader_left(in), then;
 
 	if (len > need - s->part_len)
 		len = need - s->part_len;
-	if (size > need)
-		size = need;
-	if (size < s->part_len + len)
-		size = s->part_len + len;
-	if (s->part_len + len > s->part_size) {
+	then = s->part_len + len;
+	if (then > s->part_size) {
+		const size_t twice = 2 * (size_t)s->part_size < need ? 2 * (size_t)s->part_size : need;
+		const size_t size = twice > then ? twice : then;
 		uint8_t *more = realloc(s->part, size);
 
 		if (!more)

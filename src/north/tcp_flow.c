@@ -11,7 +11,10 @@
 #include "base/clock.h"
 #include "north/tcp.h"
 
-enum { READ_MOST = 16384 }; /* a record of TLS */
+enum {
+	READ_MOST = 16384,   /* a record of TLS */
+	HOLD_MOST_S = 86400, /* a server may ask for half a year, and nobody here would know why */
+};
 
 /* ---- what is due at the end of the pass ---- */
 
@@ -166,7 +169,7 @@ static void released(struct tcp_assoc *t, const struct stream_item *item)
 	       LF_BYTES("text", item->message, item->len < 200 ? item->len : 200));
 	t->phase = TCP_RELEASED;
 	assoc_busy(&t->a);
-	t->hold_ms = now + item->hold_off_s * 1000ull;
+	t->hold_ms = now + (item->hold_off_s < HOLD_MOST_S ? item->hold_off_s : HOLD_MOST_S) * 1000ull;
 	t->held_off = true;
 	t->proven = true;
 	t->deadline_ms = now + (c->answer_within_s > c->patience_s ? c->answer_within_s : c->patience_s) * 1000;
