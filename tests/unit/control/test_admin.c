@@ -198,12 +198,21 @@ static void paths_with_dots_are_not_found(void **state)
 {
 	static const char *const paths[] = {
 		"/..",        "/../metrics", "/api/v1/../../metrics", "/metrics/",          "//metrics",
-		"/%6detrics", "/",           "/api/v1/devices/",      "/api/v1/devices/..", "/api/v1/devices/%00"
+		"/%6detrics", "/page.html",           "/api/v1/devices/",      "/api/v1/devices/..", "/api/v1/devices/%00"
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		assert_int_equal(ask("GET", paths[i], "localhost"), 404);
+}
+
+static void the_page_stands_at_the_root(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("GET", "/", "localhost"), 200);
+	assert_non_null(strstr(body(), "page.js"));
+	assert_int_equal(ask("GET", "/page.js", "localhost"), 200);
+	assert_int_equal(ask("GET", "/page.css", "localhost"), 200);
 }
 
 static void devices_come_in_pages(void **state)
@@ -379,6 +388,7 @@ int main(void)
 		cmocka_unit_test(head_has_the_length_and_no_body),
 		cmocka_unit_test(a_foreign_host_name_is_forbidden),
 		cmocka_unit_test(paths_with_dots_are_not_found),
+		cmocka_unit_test(the_page_stands_at_the_root),
 		cmocka_unit_test(devices_come_in_pages),
 		cmocka_unit_test(a_huge_header_is_refused),
 		cmocka_unit_test(a_crowd_waits_outside_and_is_let_in_later),
