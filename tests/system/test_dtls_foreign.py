@@ -9,8 +9,9 @@ import pytest
 from bed import DEADLINE, Lines, Program, loop_host, wait_until
 from certs import Authority
 from coapmsg import BLOCK1, BLOCK2, Msg, block
-from dtlspeer import KEY, dtls_pair
+from dtlspeer import dtls_pair
 from pair import QUICK_ACK
+from secpeer import KEY
 
 COAP_SERVER = shutil.which("coap-server-openssl")
 
