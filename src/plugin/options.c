@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "control/version.h"
 #include "plugin/conf.h"
 #include "plugin/describe_parts.h"
@@ -115,6 +116,20 @@ static void take_type(struct told *t, struct conf_item *it, const struct niddgw_
 	}
 }
 
+static bool is_shown(const char *text)
+{
+	return !text || text_is_printable(text, strlen(text));
+}
+
+/* It is printed into files and pages. */
+static bool is_printable(const struct niddgw_option *o)
+{
+	for (size_t i = 0; o->words && o->words[i]; i++)
+		if (!is_shown(o->words[i]))
+			return false;
+	return is_shown(o->fallback) && is_shown(o->help);
+}
+
 /* ---- frames ---- */
 
 static void take_option(struct told *t, struct frame *f)
@@ -131,6 +146,8 @@ static void take_option(struct told *t, struct frame *f)
 	t->words[t->n] = words;
 	if (!is_key(o.name) || is_taken(t, o.name))
 		told_refuse(t, "its option \"%.64s\" cannot be a key, or there is one already", o.name);
+	if (!is_printable(&o))
+		told_refuse(t, "its option \"%.64s\" is described by what cannot be printed", o.name);
 	*it = (struct conf_item){
 		.name = o.name, .offset = BEFORE + PLACE * t->n, .required = o.required, .help = o.help
 	};

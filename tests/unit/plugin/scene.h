@@ -244,7 +244,7 @@ struct found {
 	bool there;
 };
 
-static void on_each(void *arg, const struct plugin_status *st)
+static inline void on_each(void *arg, const struct plugin_status *st)
 {
 	struct found *f = arg;
 
@@ -266,7 +266,7 @@ static inline struct found look(struct scene *s, const char *name)
 }
 
 /* "NAME STATE" */
-static bool is_in(struct scene *s, const char *arg)
+static inline bool is_in(struct scene *s, const char *arg)
 {
 	char name[64];
 	const size_t len = strcspn(arg, " ");
@@ -294,7 +294,7 @@ static inline char *read_file(const struct scene *s, const char *name)
 }
 
 /* The file "out" of the plug-in good holds this text. */
-static bool is_written(struct scene *s, const char *arg)
+static inline bool is_written(struct scene *s, const char *arg)
 {
 	char *text = read_file(s, "out");
 	const bool found = strstr(text, arg);
@@ -318,7 +318,7 @@ struct sum {
 	bool there;
 };
 
-static void on_series(void *arg, const char *name, const char *labels, double value)
+static inline void on_series(void *arg, const char *name, const char *labels, double value)
 {
 	struct sum *sum = arg;
 	char text[512];
@@ -338,7 +338,7 @@ static inline double metric(const struct scene *s, const char *series) /* -1: th
 	return sum.there ? sum.value : -1;
 }
 
-static void on_alarm(void *arg, const struct alarm *a)
+static inline void on_alarm(void *arg, const struct alarm *a)
 {
 	char *to = arg;
 
@@ -376,7 +376,7 @@ static inline void release_log(void)
 	close(saved_stderr);
 }
 
-static bool is_logged(struct scene *s, const char *arg)
+static inline bool is_logged(struct scene *s, const char *arg)
 {
 	char *text = read_file(s, "log");
 	const bool found = strstr(text, arg);
