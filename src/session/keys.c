@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keys.c - what records and rules say of the keys of devices
  *
- * That a key is named wherever a server asks for one can be told of the records alone, and is checked of all of them at
- * every start. What is in the files is looked at where a record is new or stands in the files; a handshake reads them
+ * That a key is named wherever a server asks for one, and the device cannot have it itself, can be told of the records
+ * alone, and is checked of all of them at every start. What is in the files is looked at where a record is new or stands in the files; a handshake reads them
  * again.
  */
 #include <stdarg.h>
@@ -73,6 +73,19 @@ static const struct server_conf *psk_server(const struct session_lists *all, con
 	return wants_psk(s) ? s : NULL;
 }
 
+/* A device whose DTLS passes may have its key itself, and then its record has none. */
+static bool may_pass(const struct session_lists *all, const char *profile)
+{
+	const struct profile_conf *p = profile ? NULL : profile_builtin();
+
+	for (size_t i = 0; profile && !p && all->profiles && i < all->profiles->n; i++) {
+		const struct profile_conf *one = all->profiles->v[i];
+
+		p = one->head.name && strcmp(one->head.name, profile) == 0 ? one : NULL;
+	}
+	return !p || p->dtls == DTLS_RELAY; /* one that is not there is a fault already */
+}
+
 /* ---- devices ---- */
 
 unsigned keys_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg)
@@ -80,7 +93,7 @@ unsigned keys_check(const struct device_conf *d, const struct session_lists *all
 	const struct server_conf *s = d->psk_key ? NULL : psk_server(all, &d->servers, d->bootstrap_server);
 	struct telling t = { fault, arg, 0 };
 
-	if (s)
+	if (s && (d->psk_identity || !may_pass(all, d->profile)))
 		tell(&t, "psk_key", "\"%s\" has none, and server \"%s\" has security psk", d->head.name, s->head.name);
 	if (d->psk_identity && (!*d->psk_identity || strlen(d->psk_identity) > NORTH_PSK_IDENTITY_MAX))
 		tell(&t, "psk_identity", "must have 1 to %d octets", NORTH_PSK_IDENTITY_MAX);
@@ -114,7 +127,7 @@ unsigned keys_check_rule(const struct rule_conf *r, const struct session_lists *
 	struct telling t = { fault, arg, 0 };
 	struct stat st;
 
-	if (s && !r->psk_key_dir)
+	if (s && !r->psk_key_dir && !may_pass(all, r->profile))
 		tell(&t, "psk_key_dir", "is needed: server \"%s\" has security psk", s->head.name);
 	if (r->psk_key_dir && !stat(r->psk_key_dir, &st) && !S_ISDIR(st.st_mode))
 		tell(&t, "psk_key_dir", "%s is not a directory", r->psk_key_dir);

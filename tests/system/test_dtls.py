@@ -346,6 +346,7 @@ def test_S33_S36_no_file_at_all_or_none_that_is_one(gateway, testbed):
     path.symlink_to("/etc/hostname")
     assert "not a regular file" in p.gw.check()[1]
     del p.tree["devices"][0]["psk_key"]
+    p.tree["devices"][0]["psk_identity"] = "meter-17"  # without it the device may have its key itself
     p.gw.write(p.tree)
     code, said = p.gw.check()
     assert code == 1 and "psk_key" in said

@@ -270,8 +270,9 @@ def write_key(g, name, text=KEY, mode=0o600):
 
 @pytest.fixture
 def secured(gw):
-    """The same with a server that wants a key of each device."""
+    """The same with a server that wants a key of each device, and a profile of devices that cannot have it themselves."""
     gw.tree["servers"].append({"name": "sec", "uri": "coaps://127.3.3.5"})
+    gw.tree["profiles"] = [{"name": "plain", "dtls": "off"}]
     gw.write(gw.tree)
     assert gw.reload().returncode == 0
     return gw
@@ -279,7 +280,7 @@ def secured(gw):
 
 def test_keys_of_a_record_are_files_and_never_shown(secured):
     g, path = secured, write_key(secured, "m1.key")
-    more = ["link=sgi", "address=10.7.0.1", "servers=sec"]
+    more = ["link=sgi", "address=10.7.0.1", "servers=sec", "profile=plain"]
     done = g.run_ctl("device", "add", "name=m1", *more)
     assert done.returncode == 1 and '"m1" has none, and server "sec" has security psk' in done.stderr
     for bad, said in ((KEY, "named by its file"), ("file:none.key", "No such file"), ("file:%s" % write_key(g, "open.key", mode=0o644), "mode is 0644"),
@@ -301,7 +302,7 @@ def test_a_rule_finds_the_key_of_each_device(secured, udp_peer):
     g = secured
     known, stranger = udp_peer(host="127.3.5.1", to=g.listen), udp_peer(host="127.3.5.2", to=g.listen)
     path = write_key(g, "keys/127.3.5.1.key")
-    g.tree["rules"] = [{"link": "sgi", "match": "127.3.5.*", "servers": ["main", "sec"], "psk_key_dir": "keys"}]
+    g.tree["rules"] = [{"link": "sgi", "match": "127.3.5.*", "servers": ["main", "sec"], "psk_key_dir": "keys", "profile": "plain"}]
     g.write(g.tree)
     assert g.reload().returncode == 0
     known.send(Msg.request("GET", "/x", token=b"x", mid=1))

@@ -36,7 +36,7 @@ static void check(struct conf_load *load, void *root)
 
 static const struct conf_schema schema = { items, sizeof(struct root), check, NULL };
 
-/* Links sgi (udp) and op (t8), server main, profile nb; then the text. Returns the faults, owned. */
+/* Links sgi (udp) and op (t8), servers main and safe, profiles nb and plain; then the text. Returns the faults, owned. */
 static char *load(struct conf **c, const char *text)
 {
 	static const char before[] =
@@ -45,7 +45,7 @@ static char *load(struct conf **c, const char *text)
 		" callback = { listen = \"127.0.0.1:2\"; url = \"http://127.0.0.1:2\"; }; } );"
 		"servers = ( { name = \"main\"; uri = \"coap://127.0.0.1\"; },"
 		" { name = \"safe\"; uri = \"coaps://127.0.0.1\"; } );"
-		"profiles = ( { name = \"nb\"; } );\n";
+		"profiles = ( { name = \"nb\"; }, { name = \"plain\"; dtls = \"off\"; } );\n";
 	char *all = malloc(sizeof before + strlen(text)), *faults = NULL;
 	size_t size;
 	FILE *f = open_memstream(&faults, &size);
@@ -186,7 +186,7 @@ static void wrong_records_are_faults_with_their_place(void **state)
 		  "devices[0].psk_key: " },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_key = \"0a0b\"; }",
 		  "devices[0].psk_key: a secret is named by its file" },
-		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; servers = [\"main\", \"safe\"]; }",
+		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; servers = [\"main\", \"safe\"]; profile = \"plain\"; }",
 		  "devices[0].psk_key: \"a\" has none, and server \"safe\" has security psk" },
 		{ "{ name = \"a\"; link = \"sgi\"; address = \"10.0.0.7\"; psk_identity = \"\"; }",
 		  "devices[0].psk_identity: must have 1 to 128 octets" },
@@ -309,7 +309,8 @@ static void a_rule_names_where_keys_are(void **state)
 	static const struct {
 		const char *text, *what;
 	} rules[] = {
-		{ "servers = [\"safe\"];", "rules[0].psk_key_dir: is needed: server \"safe\" has security psk" },
+		{ "servers = [\"safe\"];", NULL },
+		{ "servers = [\"safe\"]; profile = \"plain\";", "rules[0].psk_key_dir: is needed: server \"safe\" has security psk" },
 		{ "servers = [\"safe\"]; psk_key_dir = \"/dev/null/x\";", "rules[0].psk_key_dir: " },
 		{ "servers = [\"safe\"]; psk_key_dir = \"/tmp\";", NULL },
 		{ "servers = [\"main\"];", NULL },
