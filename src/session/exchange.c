@@ -488,6 +488,10 @@ static void give_up(struct exchange *x)
 {
 	bool undelivered = x->dir == DOWN && !x->tx.first_ms && !x->leaving;
 
+	/* Repeated and not confirmed: where an asker waits shorter than all retransmissions take, this is how a server that has
+	 * forgotten the session is found out. */
+	if (x->dir == UP && x->tx.state == COAP_TX_FLIGHT && x->tx.con && x->tx.retries)
+		north_assoc_unanswered(x->assoc->north);
 	if (undelivered)
 		count(x->dev->all, C_PATIENCE);
 	exchange_fail(x, COAP_GATEWAY_TIMEOUT, 0, undelivered ? "not delivered" : "no answer");
