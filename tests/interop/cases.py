@@ -5,10 +5,8 @@ A case gets a Run, asserts what must hold by itself, and returns what came out: 
 for octet where payloads are in it. Its first line of documentation is its name in the output.
 """
 import hashlib
-import inspect
 import itertools
 
-import fleet
 from peers import PORTS, split_addr, wait_until
 
 TEXT, OPAQUE, CBOR, SENML_JSON, SENML_CBOR, TLV, JSON = 0, 42, 60, 110, 112, 11542, 11543
@@ -26,9 +24,13 @@ def content(answer):
 class Run:
     """One way with both peers, and the names of what a case needs often."""
 
-    def __init__(self, way, server, clients):
-        self.way, self.server, self.clients, self.ep = way, server, clients, way.main
+    def __init__(self, way, clients):
+        self.way, self.clients, self.ep = way, clients, way.main
         self.source = None  # the address the server knows the main device by
+
+    @property
+    def server(self):
+        return self.way.server  # another one after a restart
 
     def post(self, cmd, ep=None, **fields):
         return self.server.post(cmd, ep=ep or self.ep, **fields)
@@ -535,29 +537,3 @@ def close_gateway(run):
     lines = run.way.gateway.log.lines
     errors = [line for line in lines if any(word in line for word in ("Sanitizer", "runtime error:"))]
     assert status == 0 and not errors, "it ended with %s\n%s" % (status, "\n".join(errors or lines[-20:]))
-
-
-CASES = [register, update, read_formats, errors, write_formats, write_instances, attributes, execute, slow_device, at_once, create_delete,
-         observe, burst, active_cancel, passive_cancel, observe_again, observe_instance, send, composite, composite_observe, blockwise,
-         register_again, deregister, queue_mode, one_port, crowd]
-
-# By the name of the way.
-PLAN = {
-    "direct": CASES,
-    "tunnel": [*CASES, counters, close_gateway],
-    "narrow": [register, update, narrow_blockwise, deregister, one_port, counters, close_gateway],
-    "t8": [*CASES, t8_counters, close_gateway],
-    "rough": [*CASES, rough_counters, close_gateway],
-    "fleet": [*fleet.CASES, close_gateway],
-}
-FIRST = (register, fleet.fleet_register)  # without it nothing can follow
-ALWAYS = (*FIRST, close_gateway)
-
-
-def plan(way, names):
-    """The cases of a way; with names, only those and what has to be there always."""
-    return [case for case in PLAN[way] if not names or case in ALWAYS or case.__name__ in names]
-
-
-def title(case):
-    return inspect.getdoc(case).splitlines()[0]

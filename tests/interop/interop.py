@@ -13,10 +13,8 @@ import traceback
 from pathlib import Path
 
 import cases
-import fleet
 import peers
-
-WAYS = [*peers.WAYS, fleet.Fleet]
+import plans
 
 
 class Tally:
@@ -62,10 +60,10 @@ def run_way(kind, testbed, server, clients, baseline, tally, names):
     except (AssertionError, OSError) as fault:
         tally.tell(kind.name, "start", "%s" % fault)
         return
-    run = cases.Run(way, server, clients)
-    for case in cases.plan(kind.name, names):
-        tally.tell(kind.name, cases.title(case), run_case(case, run, baseline))
-        if case in cases.FIRST and run.source is None:
+    run = cases.Run(way, clients)
+    for case in plans.plan(kind.name, names):
+        tally.tell(kind.name, plans.title(case), run_case(case, run, baseline))
+        if case in plans.FIRST and run.source is None:
             break
 
 
@@ -89,8 +87,8 @@ def testbed():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--way", action="append", choices=[w.name for w in WAYS], help="only these (straight always first)")
-    parser.add_argument("--case", action="append", metavar="NAME", choices=sorted({c.__name__ for plan in cases.PLAN.values() for c in plan}),
+    parser.add_argument("--way", action="append", choices=[w.name for w in plans.WAYS], help="only these (straight always first)")
+    parser.add_argument("--case", action="append", metavar="NAME", choices=sorted({c.__name__ for plan in plans.PLAN.values() for c in plan}),
                         help="only these, after register: %(choices)s")
     parser.add_argument("--log", metavar="FILE", help="keep the daemons' logs as FILE.WAY")
     return parser.parse_args()
@@ -104,7 +102,7 @@ def main():
         ends.callback(server.stop)
         clients = peers.client_peer()
         ends.callback(clients.stop)
-        for kind in WAYS:
+        for kind in plans.WAYS:
             if not args.way or kind.name in args.way or kind is peers.Direct:
                 with testbed() as started:
                     run_way(kind, started, server, clients, baseline, tally, args.case)

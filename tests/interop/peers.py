@@ -46,9 +46,10 @@ class Peer(Sim):
         return super().stop()
 
 
-def server_peer():
-    peer = Peer("ServerPeer", "%s:0" % loop_host())
-    peer.uri = "coap://" + peer.info["listen"]
+def server_peer(scheme="coap", listen=None, *pem):
+    """pem: files of the certificate, its key and the authority of clients; absent: no certificates."""
+    peer = Peer("ServerPeer", scheme, listen or "%s:0" % loop_host(), *map(str, pem))
+    peer.uri = "%s://%s" % (scheme, peer.info["listen"])
     return peer
 
 
@@ -63,11 +64,13 @@ class Way:
     binding = ["U"]           # what the server gets to see of the clients' b=U
     mtu = 1358                # of the profile
     transport, link = "", ""  # labels of the link's counters
+    size = CROWD              # devices beside the main one
+    env = None                # of the daemon
 
     def __init__(self, testbed, server):
         self.bed, self.server, self.gateway, self.scef = testbed, server, None, None
         self.main = "lw-%s" % self.name
-        self.crowd = ["lw-%s-%02d" % (self.name, n) for n in range(CROWD)]
+        self.crowd = ["lw-%s-%02d" % (self.name, n) for n in range(self.size)]
         host = loop_host()
         self.local = {self.main: "%s:%d" % (host, CLIENT_PORT)}
         self.local.update({ep: "%s:%d" % (host, CLIENT_PORT + 1 + n) for n, ep in enumerate(self.crowd)})
@@ -89,7 +92,7 @@ class Way:
         tree["profiles"] = [{"name": "p", "block": "pass", "mtu": self.mtu, "quota_units_per_min": 100000}]
         for device in tree["devices"]:
             device["profile"] = "p"
-        self.gateway = self.bed.gateway(tree).ready(60)
+        self.gateway = self.bed.gateway(tree, env=self.env).ready(60)
 
     def units(self, result):
         """How many units from devices the gateway has counted under this result."""

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -28,7 +29,7 @@ final class Console {
 
 	/** A whole program. */
 	interface Body {
-		void run() throws IOException;
+		void run() throws IOException, GeneralSecurityException;
 	}
 
 	static final ObjectMapper JSON = new ObjectMapper();
@@ -41,7 +42,7 @@ final class Console {
 		try {
 			body.run();
 			System.exit(0);
-		} catch (IOException | RuntimeException fault) {
+		} catch (IOException | GeneralSecurityException | RuntimeException fault) {
 			fault.printStackTrace();
 			System.exit(1);
 		}

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package niddgw.interop;
 
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Date;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Supplier;
 
-import org.eclipse.californium.core.config.CoapConfig;
-import org.eclipse.californium.core.network.CoapEndpoint;
-import org.eclipse.californium.elements.config.Configuration;
-import org.eclipse.californium.elements.config.UdpConfig;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
-import org.eclipse.leshan.client.endpoint.ClientEndpointToolbox;
 import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
 import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
@@ -28,16 +23,11 @@ import org.eclipse.leshan.client.resource.LwM2mObjectEnabler;
 import org.eclipse.leshan.client.resource.ObjectEnabler;
 import org.eclipse.leshan.client.resource.ObjectsInitializer;
 import org.eclipse.leshan.client.servers.LwM2mServer;
-import org.eclipse.leshan.client.servers.ServerInfo;
 import org.eclipse.leshan.core.LwM2mId;
 import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.node.ObjectLink;
 import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.core.util.datatype.ULong;
-import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointFactory;
-import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
-import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientEndpointFactory;
-import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientProtocolProvider;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -45,7 +35,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 /** One LwM2M client with a socket of its own, and the objects of class Models. */
 final class Device {
 	private static final int SHORT_SERVER_ID = 123;
-	private static final int MAX_BODY = 65536;
 	private static final long PATIENCE_MS = 60_000;
 
 	private final Console console;
@@ -54,7 +43,10 @@ final class Device {
 	private final LeshanClient client;
 	private final LwM2mObjectEnabler[] objects;
 
-	/** start: "ep", "server" (URI), "local" (HOST:PORT), "lt" (s), "queue", "binding", "value" of the sensor. */
+	/**
+	 * start: "ep", "server" (URI), "local" (HOST:PORT), "lt" (s), "queue", "binding", "value" of the sensor; "identity" and "key"
+	 * (hexadecimal) for coaps; with "bootstrap" the server is one that says which server there is.
+	 */
 	Device(Console console, ScheduledExecutorService executor, JsonNode start) throws Exception {
 		this.console = console;
 		ep = start.path("ep").asText();
@@ -64,15 +56,18 @@ final class Device {
 		builder.setSharedExecutor(executor);
 		builder.setRegistrationEngineFactory(new DefaultRegistrationEngineFactory().setQueueMode(start.path("queue").asBoolean())
 				.setRequestTimeoutInMs(PATIENCE_MS));
-		builder.setEndpointsProviders(endpoints(Text.address(start.path("local").asText())));
+		builder.setEndpointsProviders(Sockets.on(Text.address(start.path("local").asText()), wire));
 		client = builder.build();
 		client.addObserver(new Progress(console, ep));
 	}
 
 	private LwM2mObjectEnabler[] objects(JsonNode start) {
 		ObjectsInitializer all = new ObjectsInitializer(Models.MODEL);
-		all.setInstancesForObject(LwM2mId.SECURITY, Security.noSec(start.path("server").asText(), SHORT_SERVER_ID));
-		all.setInstancesForObject(LwM2mId.SERVER, new Server(SHORT_SERVER_ID, start.path("lt").asLong(300)));
+		all.setInstancesForObject(LwM2mId.SECURITY, security(start));
+		if (start.path("bootstrap").asBoolean())
+			all.setClassForObject(LwM2mId.SERVER, Server.class);
+		else
+			all.setInstancesForObject(LwM2mId.SERVER, new Server(SHORT_SERVER_ID, start.path("lt").asLong(300)));
 		all.setInstancesForObject(Models.DEVICE, new Thing(console, ep, device(start)));
 		all.setInstancesForObject(Models.TEMPERATURE, new Thing(console, ep, temperature(start.path("value").asDouble(21.5))));
 		all.setInstancesForObject(Models.SAMPLER, new Thing(console, ep, sampler()));
@@ -83,6 +78,16 @@ final class Device {
 		for (int id : new int[] { LwM2mId.SECURITY, LwM2mId.SERVER, Models.DEVICE, Models.TEMPERATURE, Models.SAMPLER })
 			list.add(all.create(id));
 		return list.toArray(LwM2mObjectEnabler[]::new);
+	}
+
+	private static Security security(JsonNode start) {
+		String server = start.path("server").asText();
+		if (start.path("bootstrap").asBoolean())
+			return Security.noSecBootstrap(server);
+		if (!start.has("key"))
+			return Security.noSec(server, SHORT_SERVER_ID);
+		return Security.psk(server, SHORT_SERVER_ID, start.path("identity").asText().getBytes(StandardCharsets.UTF_8),
+				HexFormat.of().parseHex(start.path("key").asText()));
 	}
 
 	/** For instances that the server creates. */
@@ -118,30 +123,6 @@ final class Device {
 
 	private static Date instant(String text) {
 		return Date.from(Instant.parse(text));
-	}
-
-	/** As the library makes them, but on a port that is named, with one thread each: there are many clients in here. */
-	private CaliforniumClientEndpointsProvider endpoints(InetSocketAddress local) {
-		var builder = new CaliforniumClientEndpointsProvider.Builder(new CoapClientProtocolProvider() {
-			@Override
-			public CaliforniumClientEndpointFactory createDefaultEndpointFactory() {
-				return new CoapClientEndpointFactory() {
-					@Override
-					public CoapEndpoint createCoapEndpoint(InetAddress address, Configuration configuration, ServerInfo server,
-							boolean initiatesOnly, List<java.security.cert.Certificate> trusted, ClientEndpointToolbox tools) {
-						CoapEndpoint endpoint = createEndpointBuilder(local, server, configuration, tools).build();
-						endpoint.addInterceptor(wire);
-						return endpoint;
-					}
-				};
-			}
-		});
-		Configuration configuration = builder.createDefaultConfiguration();
-		configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, MAX_BODY);
-		configuration.set(CoapConfig.PROTOCOL_STAGE_THREAD_COUNT, 1);
-		configuration.set(UdpConfig.UDP_RECEIVER_THREAD_COUNT, 1);
-		configuration.set(UdpConfig.UDP_SENDER_THREAD_COUNT, 1);
-		return builder.setConfiguration(configuration).setClientAddress(local.getAddress()).build();
 	}
 
 	private LwM2mServer server() {

@@ -4,13 +4,14 @@ package niddgw.interop;
 import org.eclipse.leshan.client.observer.LwM2mClientObserverAdapter;
 import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.ResponseCode;
+import org.eclipse.leshan.core.request.BootstrapRequest;
 import org.eclipse.leshan.core.request.DeregisterRequest;
 import org.eclipse.leshan.core.request.RegisterRequest;
 import org.eclipse.leshan.core.request.UpdateRequest;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
-/** How a client fares with its registration, as events: registered, updated, deregistered, and the same with "_failed". */
+/** How a client fares with its registration, as events: bootstrapped, registered, updated, deregistered, and the same with "_failed". */
 final class Progress extends LwM2mClientObserverAdapter {
 	private final Console console;
 	private final String ep;
@@ -27,6 +28,21 @@ final class Progress extends LwM2mClientObserverAdapter {
 	private void failed(String what, ResponseCode code, String text, Exception cause) {
 		tell(what + "_failed", Console.object().put("code", code == null ? null : Text.code(code)).put("text", text)
 				.put("why", cause == null ? null : cause.toString()));
+	}
+
+	@Override
+	public void onBootstrapSuccess(LwM2mServer server, BootstrapRequest request) {
+		tell("bootstrapped", Console.object());
+	}
+
+	@Override
+	public void onBootstrapFailure(LwM2mServer server, BootstrapRequest request, ResponseCode code, String text, Exception cause) {
+		failed("bootstrapped", code, text, cause);
+	}
+
+	@Override
+	public void onBootstrapTimeout(LwM2mServer server, BootstrapRequest request) {
+		failed("bootstrapped", null, "timeout", null);
 	}
 
 	@Override

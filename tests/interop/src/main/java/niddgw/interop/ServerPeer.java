@@ -3,6 +3,9 @@ package niddgw.interop;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.security.GeneralSecurityException;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.TreeSet;
 
 import org.eclipse.californium.core.CoapServer;
@@ -24,16 +27,22 @@ import org.eclipse.leshan.server.LeshanServer;
 import org.eclipse.leshan.server.LeshanServerBuilder;
 import org.eclipse.leshan.server.model.StaticModelProvider;
 import org.eclipse.leshan.server.registration.Registration;
+import org.eclipse.leshan.servers.security.InMemorySecurityStore;
+import org.eclipse.leshan.servers.security.NonUniqueSecurityInfoException;
+import org.eclipse.leshan.servers.security.SecurityInfo;
 import org.eclipse.leshan.transport.californium.server.endpoint.CaliforniumServerEndpointsProvider;
 import org.eclipse.leshan.transport.californium.server.endpoint.coap.CoapServerProtocolProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coaps.CoapsServerProtocolProvider;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
- * A LwM2M server over UDP: java niddgw.interop.ServerPeer HOST:PORT (port 0 takes a free one; the ready event tells it).
+ * A LwM2M server: java niddgw.interop.ServerPeer coap|coaps HOST:PORT [CERTIFICATE KEY AUTHORITY] (port 0 takes a free one; the
+ * ready event tells it).
  *
- * The operations of class Operations are commands with "ep"; so are "cancel" ("path" or none for a composite one,
+ * On coaps "secure" says what a client shows: "ep" with "identity" and "key" (hexadecimal), or alone when its certificate
+ * does. The operations of class Operations are commands with "ep"; so are "cancel" ("path" or none for a composite one,
  * "active"), "peers" (what came from which address) and "registrations".
  */
 public final class ServerPeer {
@@ -45,17 +54,22 @@ public final class ServerPeer {
 
 	private final Console console = new Console();
 	private final Wire wire = new Wire();
+	private final InMemorySecurityStore secrets = new InMemorySecurityStore();
 	private final LeshanServer server;
 	private final CoapServer coap;
 
-	private ServerPeer(InetSocketAddress listen) {
-		var builder = new CaliforniumServerEndpointsProvider.Builder(new CoapServerProtocolProvider());
-		Configuration configuration = builder.createDefaultConfiguration();
+	private ServerPeer(Protocol protocol, InetSocketAddress listen, String... pem) throws IOException, GeneralSecurityException {
+		var endpoints = new CaliforniumServerEndpointsProvider.Builder(new CoapServerProtocolProvider(), new CoapsServerProtocolProvider());
+		Configuration configuration = endpoints.createDefaultConfiguration();
 		configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, MAX_BODY);
-		CaliforniumServerEndpointsProvider endpoints = builder.setConfiguration(configuration).addEndpoint(listen, Protocol.COAP).build();
-		server = new LeshanServerBuilder().setEndpointsProviders(endpoints).setObjectModelProvider(new StaticModelProvider(Models.all()))
-				.build();
-		coap = endpoints.getCoapServer();
+		CaliforniumServerEndpointsProvider provider = endpoints.setConfiguration(configuration).addEndpoint(listen, protocol).build();
+		LeshanServerBuilder builder = new LeshanServerBuilder().setEndpointsProviders(provider).setSecurityStore(secrets)
+				.setObjectModelProvider(new StaticModelProvider(Models.all()));
+		if (pem.length == 3)
+			builder.setCertificateChain(Keys.certificates(pem[0])).setPrivateKey(Keys.key(pem[1]))
+					.setTrustedCertificates(Keys.certificates(pem[2]));
+		server = builder.build();
+		coap = provider.getCoapServer();
 		Reports reports = new Reports(console);
 		server.getRegistrationService().addListener(reports);
 		server.getObservationService().addListener(reports);
@@ -63,7 +77,7 @@ public final class ServerPeer {
 		for (String name : OPERATIONS)
 			console.verb(name, (cmd, id) -> ask(cmd, id, Operations.of(cmd)));
 		console.verb("cancel", this::cancel).verb("peers", (cmd, id) -> (ObjectNode) Console.object().set("peers", wire.json()))
-				.verb("registrations", (cmd, id) -> registrations());
+				.verb("registrations", (cmd, id) -> registrations()).verb("secure", (cmd, id) -> secure(cmd));
 	}
 
 	private void run() throws IOException {
@@ -94,6 +108,14 @@ public final class ServerPeer {
 		return out;
 	}
 
+	private ObjectNode secure(JsonNode cmd) throws NonUniqueSecurityInfoException {
+		String ep = cmd.path("ep").asText();
+		secrets.add(cmd.has("key")
+				? SecurityInfo.newPreSharedKeyInfo(ep, cmd.path("identity").asText(), HexFormat.of().parseHex(cmd.path("key").asText()))
+				: SecurityInfo.newX509CertInfo(ep));
+		return Console.object();
+	}
+
 	private <T extends LwM2mResponse> ObjectNode ask(JsonNode cmd, String id, DownlinkDeviceManagementRequest<T> request) {
 		LwM2mPath at = cmd.has("path") ? Operations.path(cmd) : null;
 		server.send(registration(cmd), request, cmd.path("patience_ms").asLong(PATIENCE_MS),
@@ -119,10 +141,11 @@ public final class ServerPeer {
 	}
 
 	public static void main(String[] args) {
-		if (args.length != 1) {
-			System.err.println("usage: ServerPeer HOST:PORT");
+		if (args.length != 2 && args.length != 5) {
+			System.err.println("usage: ServerPeer coap|coaps HOST:PORT [CERTIFICATE KEY AUTHORITY]");
 			System.exit(2);
 		}
-		Console.main(() -> new ServerPeer(Text.address(args[0])).run());
+		Protocol protocol = args[0].equals("coaps") ? Protocol.COAPS : Protocol.COAP;
+		Console.main(() -> new ServerPeer(protocol, Text.address(args[1]), Arrays.copyOfRange(args, 2, args.length)).run());
 	}
 }
