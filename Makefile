@@ -59,7 +59,7 @@ OBJECT_DIRS := src/lwm2m/objects/history src/lwm2m/objects
 OBJECT_XML := $(wildcard $(OBJECT_DIRS:=/*.xml))
 # One empty file per source that clang finds nothing in.
 CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
-	tests/fuzz/replay_main.c tests/bench/state.c tests/bench/decode.c tests/bench/far.c tests/tools/decode.c src/lwm2m/compile/main.c src/host/main.c \
+	tests/fuzz/replay_main.c tests/bench/state.c tests/bench/decode.c tests/bench/far.c tests/bench/far_dtls.c tests/tools/decode.c src/lwm2m/compile/main.c src/host/main.c \
 	$(wildcard plugins/jsonl/*.c plugins/mqtt/*.c plugins/sample/*.c tests/plugins/*.c))
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -266,7 +266,7 @@ endure: deps
 
 bench:
 	@tests/tools/deps.sh install bench
-	+@$(MAKE) --no-print-directory all $(BUILD)/bench/state $(BUILD)/bench/decode $(BUILD)/bench/far
+	+@$(MAKE) --no-print-directory all $(BUILD)/bench/state $(BUILD)/bench/decode $(BUILD)/bench/far $(BUILD)/bench/far_dtls
 	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 demo: deps
@@ -323,4 +323,4 @@ clean:
 	rm -rf $(BUILD) $(ASAN_BUILD) $(FUZZ_BUILD)
 
 -include $(BUILD)/obj/lwm2m/compile/main.d $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(SIM_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(BUILD)/obj/tests/fuzz/replay_main.d \
-	$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.d,$(wildcard plugins/*/*.c)) $(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d $(BUILD)/bench/decode.d $(BUILD)/bench/far.d $(BUILD)/tools/decode.d
+	$(patsubst plugins/%.c,$(BUILD)/obj/plugins/%.d,$(wildcard plugins/*/*.c)) $(UNIT_BIN:=.d) $(FUZZ_REPLAY:=.d) $(FUZZ_LIVE:=.d) $(CLANG_OK:.ok=.d) $(BUILD)/bench/state.d $(BUILD)/bench/decode.d $(BUILD)/bench/far.d $(BUILD)/bench/far_dtls.d $(BUILD)/tools/decode.d

@@ -24,7 +24,7 @@ import time
 
 import north
 import store
-from common import DUT, ENDS, ROOT, Bed, Report, background_load, certificate, free_ports, head, lost_of, median_of, rss_kib, t8_run, wait_listening
+from common import DUT, ENDS, ROOT, Bed, Report, background_load, build_prototype, certificate, free_ports, head, lost_of, median_of, rss_kib, t8_run, wait_listening
 
 BARE = "journal = false;"
 LIFETIME_S = 262  # EXCHANGE_LIFETIME of both legs with ack_timeout_s = 1 south, and a little
@@ -91,17 +91,6 @@ def t8(bed, report, rtt):
             report.check(f"T8 {name}, {devices} devices: p50 at 2 000/s / ping-pong", p50 / rtt, 3)
         report.check(f"T8 {name}: CPU/trip with 10 000 devices / with 64", cpu[name, 10000] / cpu[name, 64], 1.15)
     return cpu
-
-
-def build_prototype(bed, name, *libraries):
-    """A prototype of the design; a path, or None and why."""
-    shared = pathlib.Path(os.environ.get("NIDDGW_SHARED") or ROOT.parent / "shared")
-    source = shared / "perf-src" / f"{name}.c"
-    if not source.exists():
-        return None, "its sources are not here"
-    program = bed.dir / name
-    done = subprocess.run(["gcc", "-O2", "-w", "-o", program, source, *libraries], stderr=subprocess.DEVNULL, check=False)
-    return (None, "it does not build: a library is missing") if done.returncode else (program, None)
 
 
 def prototype(bed, report, cpu):
@@ -192,7 +181,7 @@ class Idle:
 
 
 def run(bed, report):
-    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "unanswered", "t8", "pipe", "decode", "journal", "restart", "rss"]
+    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "handshakes", "unanswered", "t8", "pipe", "decode", "journal", "restart", "rss"]
     with contextlib.ExitStack() as stack:
         idle = Idle(bed, stack) if "rss" in only else None
         rtt = pingpong(bed, report)
@@ -200,6 +189,8 @@ def run(bed, report):
             udp(bed, report)
         if "north" in only:
             north.transports(bed, report)
+        if "handshakes" in only:
+            north.handshakes(bed, report)
         if "unanswered" in only:
             unanswered(bed, report)
         if "t8" in only:
@@ -221,7 +212,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(os.environ.get("NIDDGW_BUILD", ROOT / "build")))
     parser.add_argument("--seconds", type=int, default=3, help="measured part of each run (3)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts (3)")
-    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,unanswered,t8,pipe,decode,journal,restart,rss")
+    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,handshakes,unanswered,t8,pipe,decode,journal,restart,rss")
     parser.add_argument("--quick", action="store_true", help="one short run each, and no waiting: to see that it works")
     options = parser.parse_args()
     if options.quick:

@@ -60,7 +60,9 @@ class Bed:
     def __init__(self, build, options):
         self.daemon_program, self.sim, self.state_program = build / "niddgwd", build / "niddgw-sim", build / "bench" / "state"
         self.decode_program, self.far_program = build / "bench" / "decode", build / "bench" / "far"
-        for program in (self.daemon_program, self.sim, self.state_program, self.decode_program, self.far_program):
+        self.far_dtls_program = build / "bench" / "far_dtls"
+        for program in (self.daemon_program, self.sim, self.state_program, self.decode_program, self.far_program,
+                        self.far_dtls_program):
             if not os.access(program, os.X_OK):
                 sys.exit(f"bench: {program} is not built")
         self.options = options
@@ -244,3 +246,14 @@ def t8_run(bed, devices, tls, link_keys=""):
     if load.returncode or len(lines) != 2:
         raise RuntimeError(f"load t8: exit status {load.returncode}:\n" + (home / "log").read_text()[-2000:])
     return lines[0], lines[1], rss
+
+
+def build_prototype(bed, name, *libraries):
+    """A prototype of the design; a path, or None and why."""
+    shared = pathlib.Path(os.environ.get("NIDDGW_SHARED") or ROOT.parent / "shared")
+    source = shared / "perf-src" / f"{name}.c"
+    if not source.exists():
+        return None, "its sources are not here"
+    program = bed.dir / name
+    done = subprocess.run(["gcc", "-O2", "-w", "-o", program, source, *libraries], stderr=subprocess.DEVNULL, check=False)
+    return (None, "it does not build: a library is missing") if done.returncode else (program, None)
