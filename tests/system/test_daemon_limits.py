@@ -235,7 +235,7 @@ def test_every_page_of_the_api_is_a_json_document_and_that_of_niddgwctl(gateway,
 
 def test_what_is_not_there_is_404_and_does_not_disturb(gateway, udp_peer):
     p = pair(gateway, udp_peer)
-    for path in ("/", "/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/devices/none", "/metrics/", "/healthz/x", "/api/v2/info",
+    for path in ("/page", "/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/devices/none", "/metrics/", "/healthz/x", "/api/v2/info",
                  "/%00", "/api/v1/devices/" + "x" * 3000):
         assert p.gw.http(path)[0] in (400, 404, 414), path
     for path in ("/api/v1/devices?limit=0", "/api/v1/devices?limit=x", "/api/v1/devices?cursor=zz", "/api/v1/devices?limit=99999999999999999999",
