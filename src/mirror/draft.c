@@ -23,6 +23,8 @@ struct draft {
 	size_t len;
 	bool down; /* the values went towards the device */
 	char path[LWM2M_PATH_TEXT];
+	mirror_take_fn *take; /* NULL: to who listens */
+	void *take_arg;
 };
 
 /* ---- finishing ---- */
@@ -60,6 +62,15 @@ static void fail(struct draft *d, const char *reason)
 	raw_failed(d->m, d->who, d->unit, d->r.unit_bytes, d->down, d->format, reason, may_show(d));
 }
 
+static void give(struct draft *d)
+{
+	if (d->take)
+		d->take(d->take_arg, &d->r);
+	else
+		mirror_give(d->m, &d->r);
+}
+
+/* What texts and octets point to is the decoder's, and gone when this returns: so the report goes on from here. */
 static void take_values(void *arg, const struct lwm2m_value *v, size_t n)
 {
 	struct draft *d = arg;
@@ -67,6 +78,8 @@ static void take_values(void *arg, const struct lwm2m_value *v, size_t n)
 
 	if (hidden && !d->r.values_n)
 		d->r.op = NULL; /* all of it stays here */
+	if (d->r.op)
+		give(d);
 }
 
 static int decode(struct draft *d, const char **reason)
@@ -104,8 +117,6 @@ static void finish(struct draft *d)
 		set_path(d);
 	if (decode(d, &reason))
 		fail(d, reason);
-	else if (d->r.op)
-		mirror_give(d->m, &d->r);
 }
 
 /* ---- bodies ---- */
@@ -381,16 +392,17 @@ int mirror_decode(struct mirror *m, const struct mirror_who *who, const struct m
 	d.format = format;
 	d.body = body;
 	d.len = len;
+	d.take = take;
+	d.take_arg = arg;
 	set_path(&d);
 	if (!t->composite && lwm2m_path_is_secret(&t->path, m->registry))
 		return -EACCES;
-	if (format == LWM2M_CF_LINK)
-		err = report_links(m, &d.r, body, len) ? -EBADMSG : 0;
-	else
+	if (format != LWM2M_CF_LINK) {
 		err = decode(&d, reason);
-	if (!err && !d.r.op)
-		err = -EACCES;
-	if (!err)
-		take(arg, &d.r);
-	return err;
+		return err ? err : d.r.op ? 0 : -EACCES;
+	}
+	if (report_links(m, &d.r, body, len))
+		return -EBADMSG;
+	give(&d);
+	return 0;
 }

@@ -52,7 +52,7 @@ def test_lwm2m_8_register_and_read_with_names_and_types(p):
     record = p.lines.next(op="register")
     assert record["v"] == 1 and record["device"] == "meter-17" and record["server"] == "main" and record["path"] == "/rd"
     assert record["unit_bytes"] == len(REGISTER) and record["confirmed"] is True
-    assert {"path": "/3303/0", "object": "Temperature"} in [{k: o[k] for k in ("path", "object")} for o in record["objects"]]
+    assert {"path": "/3303/0", "object": "Temperature"} in [{k: o[k] for k in ("path", "object")} for o in record["links"]]
     got = p.down("GET", "/3/0", token=b"T")
     p.dev.reply(got, "2.05", b"\xc8\x00\x0aNordic Sem" + b"\xc1\x09\x5f", content_format=TLV)
     p.srv.recv()
