@@ -92,7 +92,12 @@ class Way:
         tree["profiles"] = [{"name": "p", "block": "pass", "mtu": self.mtu, "quota_units_per_min": 100000}]
         for device in tree["devices"]:
             device["profile"] = "p"
-        self.gateway = self.bed.gateway(tree, env=self.env).ready(60)
+        self.gateway = self.bed.gateway(tree, env=self.env, start=False)
+        self.before_start()
+        self.gateway.start().ready(60)
+
+    def before_start(self):
+        """Files beside the configuration."""
 
     def units(self, result):
         """How many units from devices the gateway has counted under this result."""

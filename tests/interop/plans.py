@@ -2,7 +2,9 @@
 """plans.py - which cases are run on which way, in which order."""
 import inspect
 
+import accounts
 import fleet
+import mirrored
 import peers
 import secure
 from cases import (active_cancel, at_once, attributes, blockwise, burst, close_gateway, composite, composite_observe, counters, create_delete,
@@ -10,7 +12,7 @@ from cases import (active_cancel, at_once, attributes, blockwise, burst, close_g
                    queue_mode, read_formats, register, register_again, rough_counters, send, slow_device, t8_counters, update, write_formats,
                    write_instances)
 
-WAYS = [*peers.WAYS, *secure.WAYS, fleet.Fleet]
+WAYS = [*peers.WAYS, *secure.WAYS, *accounts.WAYS, mirrored.Mirrored, fleet.Fleet]
 
 CASES = [register, update, read_formats, errors, write_formats, write_instances, attributes, execute, slow_device, at_once, create_delete,
          observe, burst, active_cancel, passive_cancel, observe_again, observe_instance, send, composite, composite_observe, blockwise,
@@ -26,9 +28,12 @@ PLAN = {
     "psk": [*secure.PSK_CASES, close_gateway],
     "x509": [*secure.X509_CASES, close_gateway],
     "relay": [*secure.RELAY_CASES, close_gateway],
+    "boot": [*accounts.BOOTSTRAP_CASES, close_gateway],
+    "two": [*accounts.TWO_CASES, close_gateway],
+    "mirror": [*mirrored.CASES, close_gateway],
     "fleet": [*fleet.CASES, close_gateway],
 }
-FIRST = (register, fleet.fleet_register)  # without it nothing can follow
+FIRST = (register, accounts.bootstrap, accounts.two_register, fleet.fleet_register)  # without it nothing can follow
 ALWAYS = (*FIRST, close_gateway)
 
 
