@@ -57,7 +57,7 @@ static int open_base(struct gateway *g)
 
 static int open_plugins(struct gateway *g)
 {
-	const struct plugins_env env = { g->loop, g->metrics, g->alarms, g->id, g->root->gateway.state_dir, NULL };
+	const struct plugins_env env = { g->loop, g->metrics, g->alarms, g->id, g->state_dir, NULL };
 
 	return plugins_open(&g->plugins, &env);
 }
@@ -110,7 +110,7 @@ static int open_control(struct gateway *g)
 	const struct control_env env = { g->loop,        g->metrics, g->alarms,
 					 g->sessions,    g->id,      g->root->gateway.run_dir,
 					 gateway_reload, g,          g->events,
-					 g->plugins };
+					 g->plugins,     g->mirror,  g->store };
 	int err = control_open(&g->control, &env);
 
 	if (!err)
@@ -173,6 +173,7 @@ static void on_drain(struct timer *t, uint64_t now_ms)
 	struct gateway *g = container_of(t, struct gateway, drain);
 
 	if (now_ms >= g->drain_until_ms || sessions_open(g->sessions) == 0) {
+		control_stopped(g->control);
 		plugins_stop(g->plugins);
 		g->drain_until_ms = now_ms + PLUGINS_STOP_MS;
 		timer_set(loop_timers(g->loop), t, now_ms, on_drain_plugins);
@@ -234,7 +235,8 @@ int gateway_open(struct gateway **out, const char *file, const struct conf_schem
 	g->verbose = verbose;
 	gateway_set_log(g);
 	gateway_id(&g->root->gateway, g->id, sizeof g->id);
-	err = events_new(&g->events);
+	g->state_dir = strdup(g->root->gateway.state_dir);
+	err = g->state_dir ? events_new(&g->events) : -ENOMEM;
 	log_ev(LOG_INFO, ROOM, "starting", LF_STR("version", niddgw_version), LF_STR("gateway", g->id));
 	if (!err)
 		err = open_all(g);
@@ -278,6 +280,7 @@ void gateway_close(struct gateway *g)
 	loop_free(g->loop);
 	conf_free(g->conf);
 	events_free(g->events);
+	free(g->state_dir);
 	secret_wipe(g->key, sizeof g->key);
 	free(g);
 }

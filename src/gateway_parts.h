@@ -48,6 +48,7 @@ struct gateway {
 	uint64_t drain_until_ms;
 	uint8_t key[32];
 	char id[GATEWAY_ID_MAX];
+	char *state_dir; /* owned: that of the start, which no reload changes */
 	bool verbose, stopping;
 };
 

@@ -7,6 +7,7 @@
 #include "base/alarm.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ struct alarms {
 	size_t most;
 	uint64_t not_kept;
 	struct log_limit full;
+	alarm_watch_fn *watch;
+	void *watch_arg;
 };
 
 struct key {
@@ -149,6 +152,12 @@ static void overflow(struct alarms *a, const struct key *k)
 		       LF_UINT("most", a->most), LF_UINT("not_kept", a->not_kept));
 }
 
+static void tell(const struct alarms *a, const struct entry *e, enum alarm_change what)
+{
+	if (a->watch)
+		a->watch(a->watch_arg, &e->al, what);
+}
+
 static bool same(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -181,10 +190,13 @@ void alarm_raise(struct alarms *a, enum alarm_severity severity, const char *typ
 		overflow(a, &k);
 		return;
 	}
-	if (update(&e->al, severity, copy(text), copy(action)))
-		log_ev(levels[severity], "alarm", up ? "alarm.changed" : "alarm.raised", LF_STR("type", type),
-		       LF_STR("source", source), LF_STR("severity", alarm_severity_names[severity]),
-		       LF_STR("text", text), LF_STR("action", action));
+	if (!update(&e->al, severity, copy(text), copy(action)))
+		return;
+	e->al.acked_wall_ms = 0;
+	log_ev(levels[severity], "alarm", up ? "alarm.changed" : "alarm.raised", LF_STR("type", type),
+	       LF_STR("source", source), LF_STR("severity", alarm_severity_names[severity]), LF_STR("text", text),
+	       LF_STR("action", action));
+	tell(a, e, up ? ALARM_CHANGED : ALARM_RAISED);
 }
 
 void alarm_clear(struct alarms *a, const char *type, const char *source)
@@ -199,7 +211,26 @@ void alarm_clear(struct alarms *a, const char *type, const char *source)
 	*(e->prev ? &e->prev->next : &a->first) = e->next;
 	*(e->next ? &e->next->prev : &a->last) = e->prev;
 	map_remove(&a->map, &e->node);
+	tell(a, e, ALARM_CLEARED);
 	entry_free(e);
+}
+
+int alarm_ack(struct alarms *a, const char *type, const char *source)
+{
+	const struct key k = { type, source };
+	struct entry *e = find(a, &k);
+
+	if (!e)
+		return -ENOENT;
+	e->al.acked_wall_ms = clock_wall_ms();
+	tell(a, e, ALARM_CHANGED);
+	return 0;
+}
+
+void alarms_watch(struct alarms *a, alarm_watch_fn *fn, void *arg)
+{
+	a->watch = fn;
+	a->watch_arg = arg;
 }
 
 void alarms_each(const struct alarms *a, alarm_each_fn *fn, void *arg)

@@ -21,6 +21,7 @@ struct alarm {
 	const char *action; /* what the operator can do; NULL for none */
 	enum alarm_severity severity;
 	uint64_t raised_wall_ms;
+	uint64_t acked_wall_ms; /* when somebody said that it has been seen; 0: nobody has */
 	uint64_t count;
 };
 
@@ -33,5 +34,13 @@ void alarm_clear(struct alarms *a, const char *type, const char *source); /* one
 typedef void alarm_each_fn(void *arg, const struct alarm *al);
 void alarms_each(const struct alarms *a, alarm_each_fn *fn, void *arg);
 size_t alarms_count(const struct alarms *a);
+/* Somebody has seen it, until it is raised anew with another text or severity. 0; -ENOENT it is not raised. */
+int alarm_ack(struct alarms *a, const char *type, const char *source);
+
+enum alarm_change { ALARM_RAISED, ALARM_CHANGED, ALARM_CLEARED, ALARM_CHANGE_COUNT };
+/* Called with each of them, also when an alarm is acknowledged; a raise that says nothing new is none. al is borrowed, and as it is now, or was
+ * when it was cleared. One at a time; fn NULL: nobody. */
+typedef void alarm_watch_fn(void *arg, const struct alarm *al, enum alarm_change what);
+void alarms_watch(struct alarms *a, alarm_watch_fn *fn, void *arg);
 
 #endif

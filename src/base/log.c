@@ -290,6 +290,16 @@ void log_set(enum log_level level, enum log_format format)
 	sink.format = format;
 }
 
+enum log_level log_level(void)
+{
+	return sink.level;
+}
+
+void log_set_level(enum log_level level)
+{
+	sink.level = level;
+}
+
 /* Were descriptors 0 to 2 free, the next socket would take one and get our lines. */
 static void hold_standard_descriptors(void)
 {

@@ -56,6 +56,8 @@ bool log_on(enum log_level level);
 bool log_notes(void);
 void log_fields(enum log_level level, const char *room, const char *ev, const struct log_field *fields);
 void log_set(enum log_level level, enum log_format format);
+enum log_level log_level(void);             /* as it is set */
+void log_set_level(enum log_level level);   /* the format stays */
 /* Sees every event of level info and above and every note, whatever level is written; level LOG_DEBUG: a note. members: the fields as JSON
  * members without braces, those that do not fit into LOG_MEMBERS_MOST octets left out. From whichever call logs, so it must not log. One
  * per process; fn NULL: none any more. */

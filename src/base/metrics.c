@@ -352,3 +352,46 @@ void metrics_each(const struct metrics *m, metrics_each_fn *fn, void *arg)
 		for (const struct series *s = f->first; s && f->kind != HISTOGRAM; s = s->next)
 			fn(arg, f->name, s->labels, f->kind == COUNTER ? (double)s->value : s->fn(s->arg));
 }
+
+/* ---- quantiles ---- */
+
+static const struct family *histograms(const struct metrics *m, const char *name)
+{
+	const struct family *f = m->first;
+
+	while (f && (f->kind != HISTOGRAM || strcmp(f->name, name) != 0))
+		f = f->next;
+	return f && f->first && f->first->histogram ? f : NULL;
+}
+
+/* Observations up to and with that bound, in all series: they have the same bounds. */
+static uint64_t up_to(const struct family *f, size_t bound)
+{
+	uint64_t n = 0;
+
+	for (const struct series *s = f->first; s; s = s->next)
+		for (size_t i = 0; s->histogram && i <= bound && i <= s->histogram->n; i++)
+			n += s->histogram->counts[i];
+	return n;
+}
+
+double metrics_quantile(const struct metrics *m, const char *name, double q)
+{
+	const struct family *f = histograms(m, name);
+	const struct metrics_histogram *h = f ? f->first->histogram : NULL;
+	double rank, low = 0;
+	uint64_t below = 0;
+
+	if (!h || !h->n || !up_to(f, h->n))
+		return NAN;
+	rank = q * (double)up_to(f, h->n);
+	for (size_t i = 0; i < h->n; i++) {
+		uint64_t n = up_to(f, i);
+
+		if ((double)n >= rank && n > below)
+			return low + (h->bounds[i] - low) * (rank - (double)below) / (double)(n - below);
+		below = n;
+		low = h->bounds[i];
+	}
+	return h->bounds[h->n - 1];
+}

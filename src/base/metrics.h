@@ -43,5 +43,8 @@ void metrics_print(const struct metrics *m, const char *prefix, metrics_out_fn *
 /* Calls fn for each counter and gauge (for stats and status). */
 typedef void metrics_each_fn(void *arg, const char *name, const char *labels, double value);
 void metrics_each(const struct metrics *m, metrics_each_fn *fn, void *arg);
+/* The value below which so much (0 to 1) of all that a histogram has observed lies, over all its label sets; what is above its last bound counts
+ * as that bound. NaN: there is no such histogram, or it has observed nothing. */
+double metrics_quantile(const struct metrics *m, const char *name, double q);
 
 #endif

@@ -14,8 +14,51 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "control/admin.h"
+#include "control/command.h"
 #include "control/inside.h"
+#include "control/publish.h"
+#include "control/render.h"
 #include "control/socket.h"
+
+/* ---- what plug-ins ask for ---- */
+
+static void on_command(void *arg, plugin_ref from, const struct niddgw_command *cmd)
+{
+	const struct control *c = arg;
+
+	commands_from_plugin(c->commands, from, cmd);
+}
+
+static void on_replay(void *arg, plugin_ref to)
+{
+	const struct control *c = arg;
+
+	publish_replay(c->publish, to);
+}
+
+static const struct plugins_events plugin_events = { on_command, on_replay };
+
+static int open_plugins(struct control *c)
+{
+	int err = publish_open(&c->publish, c);
+
+	if (!err)
+		plugins_set_events(c->env.plugins, &plugin_events, c);
+	return err;
+}
+
+/* ---- life ---- */
+
+static int give_up(struct control *c, int err)
+{
+	if (c->env.plugins)
+		plugins_set_events(c->env.plugins, NULL, NULL);
+	commands_close(c->commands);
+	publish_close(c->publish);
+	health_log_free(c->health);
+	free(c);
+	return err;
+}
 
 int control_open(struct control **out, const struct control_env *env)
 {
@@ -27,12 +70,14 @@ int control_open(struct control **out, const struct control_env *env)
 	c->env = *env;
 	c->started_ms = clock_now_ms();
 	c->started_wall_ms = c->loaded_wall_ms = clock_wall_ms();
+	process_os(c->os, sizeof c->os);
+	if (health_log_new(&c->health) || commands_open(&c->commands, c) || (env->plugins && open_plugins(c)))
+		return give_up(c, -ENOMEM);
 	err = ctl_socket_open(&c->socket, c, env->run_dir);
 	if (err) {
 		log_ev(LOG_ERROR, "control", "socket.failed", LF_STR("run_dir", env->run_dir),
 		       LF_STR("error", strerror(-err)));
-		free(c);
-		return err;
+		return give_up(c, err);
 	}
 	process_metrics(c);
 	*out = c;
@@ -66,6 +111,17 @@ int control_set_admin(struct control *c, const struct admin_conf *conf)
 void control_set_phase(struct control *c, enum control_phase phase)
 {
 	c->phase = phase;
+	publish_gateway(c->publish);
+}
+
+void control_stopped(struct control *c)
+{
+	publish_stopped(c->publish);
+}
+
+void control_set_config(struct control *c, const char *sha256)
+{
+	snprintf(c->config_sha256, sizeof c->config_sha256, "%s", sha256);
 }
 
 /* ---- reload ---- */
@@ -125,6 +181,7 @@ int reload_run(struct control *c, char **report)
 		reload_refused(c, err, *report);
 	else
 		reload_accepted(c, *report);
+	publish_gateway(c->publish);
 	return err;
 }
 
@@ -143,9 +200,14 @@ void control_close(struct control *c)
 {
 	if (!c)
 		return;
+	if (c->env.plugins)
+		plugins_set_events(c->env.plugins, NULL, NULL);
+	commands_close(c->commands);
+	publish_close(c->publish);
 	admin_close(c->admin);
 	ctl_socket_close(c->socket);
 	process_metrics_end(c);
+	health_log_free(c->health);
 	free(c->links);
 	free(c->servers);
 	free(c->reload_error);

@@ -19,9 +19,11 @@ struct events; /* events.h */
 struct link;
 struct loop;
 struct metrics;
+struct mirror;
 struct north_server;
 struct plugins;
 struct sessions;
+struct store;
 
 enum control_phase {
 	CONTROL_STARTING, /* listeners are not all bound yet: /readyz is 503 */
@@ -48,7 +50,9 @@ struct control_env {
 	int (*reload)(void *arg, FILE *report);
 	void *arg; /* of reload */
 	const struct events *events; /* NULL: none are kept */
-	const struct plugins *plugins; /* NULL: there are none */
+	struct plugins *plugins; /* NULL: there are none */
+	struct mirror *mirror;   /* NULL: what devices answer has no names */
+	struct store *store;     /* NULL: nothing survives */
 };
 
 /* Binds run_dir/ctl (0660; one that a dead process left is replaced). 0; -EADDRINUSE another daemon answers there; else a
@@ -61,6 +65,8 @@ int control_show(struct control *c, struct link *const *links, size_t links_n, s
  * listener before goes on. The same address again does nothing. */
 int control_set_admin(struct control *c, const struct admin_conf *conf);
 void control_set_phase(struct control *c, enum control_phase phase);
+void control_stopped(struct control *c); /* the last that plug-ins are told, before they are stopped */
+void control_set_config(struct control *c, const char *sha256); /* of the configuration in use, in hexadecimal; copied */
 /* The last reload's fate for /api/v1/info: a SIGHUP goes this way too, so that it is counted. Runs env->reload; NULL report is fine. */
 int control_reload(struct control *c, FILE *report);
 void control_close(struct control *c); /* removes the socket; NULL is fine */

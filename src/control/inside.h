@@ -9,7 +9,10 @@
 #include "control/control.h"
 
 struct admin;
+struct commands;
 struct ctl_socket;
+struct health_log;
+struct publish;
 
 enum { RELOAD_OK, RELOAD_REFUSED, RELOAD_RESULTS };
 
@@ -29,11 +32,18 @@ struct control {
 
 	struct ctl_socket *socket; /* owned */
 	struct admin *admin;       /* owned; NULL when off */
+	struct commands *commands; /* owned */
+	struct publish *publish;   /* owned; NULL without plug-ins */
+	struct health_log *health; /* owned */
+	char config_sha256[65];    /* "" unknown */
+	char os[96];               /* what the system calls itself */
 };
 
 /* Gauges that only the kernel knows: start_time_seconds, rss_bytes, fds; and build_info. */
 void process_metrics(struct control *c);
 void process_metrics_end(struct control *c); /* they are gone from /metrics after this */
+
+void process_os(char *buf, size_t size); /* PRETTY_NAME of os-release, "" unknown */
 
 /* Reload, with the report as text. *report is the caller's to free; NULL when memory was short. */
 int reload_run(struct control *c, char **report);

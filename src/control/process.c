@@ -2,6 +2,7 @@
 /* process.c - what the kernel knows of this process, as gauges read when they are printed */
 #include <dirent.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/metrics.h"
@@ -57,6 +58,25 @@ static const char *build_labels(char *buf, size_t size)
 	snprintf(buf, size, "version=\"%s\",commit=\"%s\"", metrics_label(version, sizeof version, niddgw_version),
 		 metrics_label(commit, sizeof commit, niddgw_commit));
 	return buf;
+}
+
+void process_os(char *buf, size_t size)
+{
+	static const char key[] = "PRETTY_NAME=";
+	char line[256];
+	FILE *f = fopen("/etc/os-release", "re");
+
+	*buf = 0;
+	while (f && fgets(line, sizeof line, f)) {
+		char *value = line + sizeof key - 1;
+
+		if (strncmp(line, key, sizeof key - 1) != 0)
+			continue;
+		value += *value == '"';
+		snprintf(buf, size, "%.*s", (int)strcspn(value, "\"\n"), value);
+	}
+	if (f)
+		fclose(f);
 }
 
 void process_metrics(struct control *c)

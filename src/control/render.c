@@ -168,142 +168,7 @@ json_t *render_servers(const struct control *c, uint64_t from, size_t limit)
 	return render_slice(servers_array(c), from, limit);
 }
 
-/* ---- alarms ---- */
-
-/* What kind of thing an alarm's source is follows from its type. */
-static const char *source_kind(const char *type)
-{
-	static const struct {
-		const char *before, *kind;
-	} kinds[] = { { "device.", "device" },
-		      { "server.", "server" },
-		      { "plugin.", "plugin" },
-		      { "modem.", "port" },
-		      { "config.", "file" } };
-
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (!strncmp(type, kinds[i].before, strlen(kinds[i].before)))
-			return kinds[i].kind;
-	return "peer";
-}
-
-static void add_alarm(void *arg, const struct alarm *al)
-{
-	json_t *o = render_new(), *source = json_object(), *id = json_sprintf("%s:%s", al->type, al->source);
-
-	json_object_set_new(o, "id", id ? id : render_text(al->type)); /* a source that is not UTF-8 */
-	render_set_text(o, "type", al->type);
-	render_set_text(o, "severity", alarm_severity_names[al->severity]);
-	render_set_time(o, "raised", al->raised_wall_ms);
-	render_set_uint(o, "count", al->count);
-	render_set_text(source, source_kind(al->type), al->source);
-	json_object_set_new(o, "source", source);
-	render_set_text(o, "text", al->text);
-	render_set_text(o, "action", al->action);
-	json_object_set_new(o, "acked", json_null());
-	json_array_append_new(arg, o);
-}
-
-json_t *render_alarms(const struct control *c, uint64_t from, size_t limit)
-{
-	json_t *list = json_array();
-
-	if (list)
-		alarms_each(c->env.alarms, add_alarm, list);
-	return render_slice(list, from, limit);
-}
-
-/* ---- health: one verdict per link and server, and one for all ---- */
-
-struct health {
-	json_t *components; /* NULL: only count */
-	unsigned links, links_ok, servers, servers_ok;
-};
-
-static void component(struct health *h, const char *kind, const char *name, const char *status, const char *detail,
-		      uint64_t since_wall_ms, uint64_t last_ok_wall_ms)
-{
-	json_t *o;
-
-	if (!h->components)
-		return;
-	o = json_object();
-	json_object_set_new(o, "name", json_sprintf("%s/%s", kind, name));
-	render_set_text(o, "status", status);
-	render_set_text(o, "detail", detail);
-	render_set_time(o, "since", since_wall_ms);
-	render_set_time(o, "last_ok", last_ok_wall_ms);
-	json_array_append_new(h->components, o);
-}
-
-static void look_at_links(const struct control *c, struct health *h)
-{
-	for (size_t i = 0; i < c->links_n; i++) {
-		const struct link *l = c->links[i];
-		struct link_status st = { 0 };
-		bool up, starting;
-
-		l->ops->status(l, &st);
-		up = st.state && !strcmp(st.state, "up");
-		starting = st.state && !strcmp(st.state, "starting");
-		h->links++;
-		h->links_ok += up;
-		component(h, l->ops->name, l->conf->head.name,
-			  up                 ? "ok"
-				  : starting ? "degraded"
-					     : "fail",
-			  up ? NULL : st.detail, st.since_wall_ms, st.last_ok_wall_ms);
-	}
-}
-
-static void look_at_servers(const struct control *c, struct health *h)
-{
-	for (size_t i = 0; i < c->servers_n; i++) {
-		const struct north_server *s = c->servers[i];
-		struct north_server_status st = { 0 };
-
-		north_server_status(s, &st);
-		h->servers++;
-		h->servers_ok += st.up;
-		component(h, "server", north_server_conf(s)->head.name, st.up ? "ok" : "fail", NULL, 0,
-			  st.last_heard_wall_ms);
-	}
-}
-
-/* fail: one whole side is gone, so nothing passes; degraded: something of it is. */
-static const char *verdict_of(const struct health *h)
-{
-	if ((h->links && !h->links_ok) || (h->servers && !h->servers_ok))
-		return "fail";
-	return h->links_ok < h->links || h->servers_ok < h->servers ? "degraded" : "ok";
-}
-
-json_t *render_health(const struct control *c)
-{
-	struct health h = { .components = json_array() };
-	json_t *o = render_new();
-
-	look_at_links(c, &h);
-	look_at_servers(c, &h);
-	render_set_text(o, "status", verdict_of(&h));
-	json_object_set_new(o, "components", h.components);
-	return o;
-}
-
 /* ---- the gateway ---- */
-
-static const char *state_of(const struct control *c)
-{
-	struct health h = { 0 };
-
-	if (c->phase != CONTROL_READY)
-		return c->phase == CONTROL_STARTING ? "starting" : "stopping";
-	if (!c->links_n && !c->servers_n)
-		return "unconfigured";
-	look_at_links(c, &h);
-	look_at_servers(c, &h);
-	return strcmp(verdict_of(&h), "ok") ? "degraded" : "online";
-}
 
 /* Devices by state are a gauge of sessions already; no pass over all of them is made for this. */
 static void add_device_count(void *arg, const char *name, const char *labels, double value)
@@ -341,7 +206,7 @@ json_t *render_status(const struct control *c)
 	if (!o)
 		return NULL;
 	render_set_text(o, "gateway", c->env.gateway_id);
-	render_set_text(o, "state", state_of(c));
+	render_set_text(o, "state", render_state(c));
 	render_set_text(o, "version", niddgw_version);
 	render_set_time(o, "started", c->started_wall_ms);
 	render_set_uint(o, "uptime_s", (clock_now_ms() - c->started_ms) / 1000);
@@ -369,6 +234,17 @@ static json_t *transports(const struct control *c)
 	return list;
 }
 
+static json_t *features(void)
+{
+	static const char *const words[] = { "journal", "block-wise", "oscore-passthrough", "dtls-relay", "dtls",
+					     "tcp-tls", "decoding",   "commands",           "plugins" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		json_array_append_new(list, json_string(words[i]));
+	return list;
+}
+
 json_t *render_info(const struct control *c)
 {
 	json_t *o = render_new(), *config = json_object(), *servers = json_array();
@@ -377,14 +253,17 @@ json_t *render_info(const struct control *c)
 		json_array_append_new(servers, render_text(north_server_conf(c->servers[i])->head.name));
 	render_set_time(config, "loaded", c->loaded_wall_ms);
 	json_object_set_new(config, "reload_error", c->reload_error ? render_text(c->reload_error) : json_null());
+	render_set_text(config, "sha256", c->config_sha256);
 	render_set_text(o, "gateway", c->env.gateway_id);
+	render_set_text(o, "node", c->env.gateway_id);
 	render_set_text(o, "version", niddgw_version);
+	render_set_text(o, "os", c->os);
 	json_object_set_new(o, "build", json_pack("{s:s}", "commit", niddgw_commit));
 	render_set_time(o, "started", c->started_wall_ms);
 	json_object_set_new(o, "config", config);
-	json_object_set_new(o, "plugins", render_plugin_list(c));
+	json_object_set_new(o, "plugins", render_plugin_names(c));
 	json_object_set_new(o, "transports", transports(c));
 	json_object_set_new(o, "servers", servers);
-	json_object_set_new(o, "features", json_array());
+	json_object_set_new(o, "features", features());
 	return o;
 }

@@ -14,8 +14,12 @@
 #include <stdint.h>
 
 #include "control/control.h"
+#include "session/watch.h"
 
+struct alarm;
 struct device;
+struct down_news;
+struct health_log;
 
 enum { LIST_PAGE = 100, LIST_PAGE_MOST = 1000 }; /* items of a list in one answer, and what may be asked for */
 
@@ -24,6 +28,25 @@ json_t *render_status(const struct control *c);
 json_t *render_info(const struct control *c);
 json_t *render_health(const struct control *c);
 json_t *render_device(const struct device *d);
+const char *render_state(const struct control *c); /* "online", "degraded", "unconfigured", "starting", "stopping" */
+json_t *render_alarm(const struct alarm *al);
+
+/* ---- for plug-ins ---- */
+json_t *render_conn(const struct control *c, const char *state, const char *reason); /* reason NULL: none */
+json_t *render_alarm_event(const struct alarm *al, const char *event);               /* "raise", "change", "clear" */
+json_t *render_stats(const struct control *c, unsigned interval_s);
+json_t *render_down(const struct device *d, const struct down_news *n);
+json_t *render_objects(const struct control *c, const struct device *d); /* NULL too when it has not registered any */
+struct session_event_text { /* an event that is told later */
+	const char *id, *device, *ep;
+	uint64_t wall_ms;
+	struct session_news news;
+};
+json_t *render_session_event(const struct session_event_text *e);
+
+/* Since when components are as they are. */
+int health_log_new(struct health_log **out); /* 0 or -ENOMEM */
+void health_log_free(struct health_log *l);  /* NULL is fine */
 
 /* ---- lists ---- */
 /**
@@ -46,6 +69,7 @@ int render_cursor(const char *cursor, uint64_t *from); /* 0, or -EBADMSG: not on
 /* ---- for the files of rendering ---- */
 json_t *render_slice(json_t *all, uint64_t from, size_t limit);        /* a page of a list that is at hand as a whole, which is taken */
 json_t *render_plugin_list(const struct control *c);                   /* every instance */
+json_t *render_plugin_names(const struct control *c);                  /* the same, with what does not change all the time */
 json_t *render_text(const char *text);                                /* NULL gives NULL */
 void render_set_text(json_t *o, const char *key, const char *text);    /* NULL or "": left out */
 void render_set_uint(json_t *o, const char *key, uint64_t n);          /* above 2^53: as text */

@@ -136,6 +136,7 @@ json_t *render_device(const struct device *d)
 	render_set_text(o, "profile", st.profile);
 	render_set_text(o, "state", device_state_names[st.state]);
 	render_set_text(o, "reach", device_reach_names[st.reach]);
+	render_set_time(o, "since", st.since_wall_ms);
 	json_object_set_new(o, "link", link_of(d, &st));
 	json_object_set_new(o, "servers", servers_of(&st));
 	if (st.relay)

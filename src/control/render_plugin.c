@@ -31,6 +31,26 @@ json_t *render_plugin_list(const struct control *c)
 	return list;
 }
 
+static void add_name(void *arg, const struct plugin_status *s)
+{
+	json_t *o = json_object();
+
+	render_set_text(o, "name", s->name);
+	render_set_text(o, "plugin", s->plugin);
+	render_set_text(o, "version", s->version);
+	render_set_text(o, "state", s->state);
+	json_array_append_new(arg, o);
+}
+
+json_t *render_plugin_names(const struct control *c)
+{
+	json_t *list = json_array();
+
+	if (list && c->env.plugins)
+		plugins_each(c->env.plugins, add_name, list);
+	return list;
+}
+
 json_t *render_plugins(const struct control *c, uint64_t from, size_t limit)
 {
 	return render_slice(render_plugin_list(c), from, limit);

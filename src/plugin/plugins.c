@@ -342,6 +342,15 @@ static struct instance *find_life(const struct plugins *p, plugin_ref ref)
 	return NULL;
 }
 
+plugin_ref plugins_ref(const struct plugins *p, const char *name)
+{
+	const struct instance *in = p->instances;
+
+	while (in && strcmp(in->name, name) != 0)
+		in = in->next;
+	return in ? in->ref : 0;
+}
+
 long plugins_room(const struct plugins *p, plugin_ref to)
 {
 	const struct instance *in = find_life(p, to);

@@ -48,6 +48,8 @@ struct ask *ask_new(struct sessions *s, struct device *d, struct assoc *assoc)
 void ask_free(struct ask *a)
 {
 	timer_cancel(a->all->env.timers, &a->timer);
+	if (a->storing)
+		store_forget(a->all->env.store, &a->wait);
 	*a->link = a->next;
 	if (a->next)
 		a->next->link = a->link;
@@ -84,6 +86,15 @@ void ask_end(struct ask *a, const char *error, const char *message)
 }
 
 /* ---- telling ---- */
+
+void ask_accept(struct ask *a)
+{
+	void (*accepted)(void *arg) = a->accepted;
+
+	a->accepted = NULL;
+	if (accepted && a->fn && a->step == STEP_WAITS)
+		accepted(a->arg);
+}
 
 static void give(struct ask *a, const struct report *r)
 {
@@ -361,6 +372,9 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 
 	if (a->step == STEP_DONE) {
 		finish(a);
+	} else if (a->accepted && !a->storing) {
+		ask_wait(a, a->deadline_ms + GRACE_MS);
+		ask_accept(a);
 	} else if (now_ms >= a->deadline_ms) {
 		a->step = STEP_DONE; /* what comes of the withdrawal is not its answer */
 		withdraw(a);
@@ -423,6 +437,11 @@ static const char *check(const struct device *d, const struct ask_request *r)
 	return NULL;
 }
 
+static bool waits(struct device *d)
+{
+	return reach_holds_requests(d) && !reach_is_awake(d);
+}
+
 static void begin_ping(struct ask *a)
 {
 	a->ping_mid = coap_peer_mid(&a->dev->south);
@@ -457,17 +476,14 @@ const char *ask_open(struct ask **out, struct device *d, const struct ask_reques
 		return NULL;
 	}
 	ask_wait(a, a->deadline_ms + GRACE_MS);
-	if (ask_waits(a))
+	if (waits(d)) {
+		a->accepted = r->accepted;
 		ask_store(a, r->note, r->note_len);
+	}
 	send_message(a, r);
+	if (a->accepted && !a->storing && a->step == STEP_WAITS)
+		ask_wait(a, 1); /* there is nothing to wait for */
 	return NULL;
-}
-
-bool ask_waits(const struct ask *a)
-{
-	struct device *d = a->dev;
-
-	return d && a->step == STEP_WAITS && reach_holds_requests(d) && !reach_is_awake(d);
 }
 
 void ask_close(struct ask *a)
@@ -478,6 +494,15 @@ void ask_close(struct ask *a)
 	a->step = STEP_DONE;
 	withdraw(a);
 	finish(a);
+}
+
+struct ask *ask_leave(struct ask *a)
+{
+	if (a) {
+		a->fn = NULL;
+		a->accepted = NULL;
+	}
+	return NULL;
 }
 
 void ask_set(struct ask *a, ask_fn *fn, void *arg)

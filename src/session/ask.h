@@ -35,6 +35,7 @@ struct ask_request {
 	uint64_t timeout_ms; /* at most a day */
 	const void *note;    /* whose answer it is, for after a restart: copied; NULL: a restart ends it */
 	size_t note_len;
+	void (*accepted)(void *arg); /* it waits for a sleeper, and a restart does not end it: before fn, at most once, never from within; may be NULL */
 };
 
 struct ask_answer {
@@ -56,7 +57,7 @@ typedef void ask_fn(void *arg, const struct ask_answer *a); /* the ask is over; 
  *         "busy", "too_big", "upstream" (no bearer), "internal"; then fn is not called
  */
 const char *ask_open(struct ask **out, struct device *d, const struct ask_request *r, ask_fn *fn, void *arg);
-bool ask_waits(const struct ask *a);   /* for a sleeper, so that it can take long */
+struct ask *ask_leave(struct ask *a);  /* the process ends: fn is not called any more, and the next one goes on with it. NULL, for whoever kept it */
 void ask_close(struct ask *a);         /* fn is not called any more, and what has not left is not delivered; NULL is fine */
 
 /* What was asked in the life before and has no answer yet, after sessions_restore(): fn gets it. adopt NULL, or false: it is dropped. */

@@ -19,6 +19,15 @@ static void key_of(uint8_t key[KEY_LEN], const uint8_t *token)
 	memcpy(key + sizeof KEY_HEAD - 1, token, COAP_TOKEN_MAX);
 }
 
+static void on_stored(struct store_wait *w, int err)
+{
+	struct ask *a = container_of(w, struct ask, wait);
+
+	(void)err; /* nothing better is to be had: the store tries again */
+	a->storing = false;
+	ask_accept(a);
+}
+
 void ask_store(struct ask *a, const void *note, size_t len)
 {
 	uint64_t wall = clock_wall_ms() + (a->deadline_ms - clock_now_ms());
@@ -43,7 +52,9 @@ void ask_store(struct ask *a, const void *note, size_t len)
 		return;
 	key_of(key, a->token);
 	store_put(a->all->env.store, STORE_MARK, key, sizeof key, buf, writer_len(&w));
-	a->stored = true;
+	a->stored = a->storing = true;
+	a->wait.fn = on_stored;
+	store_flush(a->all->env.store, &a->wait);
 }
 
 void ask_unstore(struct ask *a)

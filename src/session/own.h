@@ -35,6 +35,9 @@ struct ask {
 	char message[96];
 	uint8_t code;
 	bool stored, adopted;
+	bool storing;             /* wait is with the store */
+	struct store_wait wait;
+	void (*accepted)(void *arg); /* NULL: it has been called, or is not due */
 	void *note;               /* owned; of a restored one until it is adopted */
 	size_t note_len;
 	ask_fn *fn;
@@ -69,6 +72,7 @@ struct ask *ask_of_token(const struct sessions *s, const struct assoc *assoc, co
 void ask_response(struct ask *a, const struct coap_msg *m);
 void ask_end(struct ask *a, const char *error, const char *message); /* told soon */
 void ask_wait(struct ask *a, uint64_t at_ms);
+void ask_accept(struct ask *a); /* it waits, whatever happens to this process */
 
 /* ---- ask_store.c: asks that wait for a sleeper outlive the process ---- */
 void ask_store(struct ask *a, const void *note, size_t len);

@@ -89,6 +89,7 @@ struct device_status {
 	bool stored; /* the record is none of the files */
 	enum device_state state;
 	enum device_reach reach;
+	uint64_t since_wall_ms; /* of the state, where it is known; else 0 */
 	uint64_t last_up_wall_ms, last_down_wall_ms; /* 0: never */
 	uint64_t awake_until_wall_ms; /* 0: it is asleep, or always awake */
 	bool rate;                    /* a budget holds: the window with the least room */

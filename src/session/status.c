@@ -29,6 +29,22 @@ static const char *security_text(const struct assoc *a)
 	return a->oscore ? "oscore" : names[server_security(a->srv->conf)];
 }
 
+/* The latest change that a registration knows of. */
+static uint64_t since(const struct device *d, enum device_state state)
+{
+	uint64_t at = 0;
+
+	for (const struct assoc *a = d->assocs; a; a = a->next) {
+		uint64_t one = !a->reg                                      ? 0
+			: state == DEVICE_REGISTERED && !is_expired(a->reg) ? a->reg->since_ms
+			: state == DEVICE_EXPIRED                           ? a->reg->expires_ms
+									    : 0;
+
+		at = one > at ? one : at;
+	}
+	return at ? clock_steady_to_wall(at) : 0;
+}
+
 static void server_status(const struct assoc *a, struct device_server_status *st)
 {
 	*st = (struct device_server_status){
@@ -98,6 +114,7 @@ void device_status(const struct device *d, struct device_status *st)
 		.units_up = d->units_up,
 		.units_down = d->units_down,
 	};
+	st->since_wall_ms = since(d, st->state);
 	reach_status(d, st);
 	st->relay = relay_status(d).server;
 	st->relay_port = relay_status(d).port;

@@ -64,6 +64,11 @@ static void on_answer(void *arg, const struct ask_answer *a)
 	latest = NULL;
 }
 
+static void on_accepted(void *arg)
+{
+	output_add(NULL, 0, "answer %s accepted", (const char *)arg);
+}
+
 static bool adopt(void *arg, struct ask *a, const void *note, size_t len)
 {
 	(void)arg;
@@ -125,9 +130,8 @@ void ask_command(const struct words *w)
 		r.timeout_ms = time_parse(timeout);
 	r.note = w->v[1];
 	r.note_len = strlen(w->v[1]) + 1;
+	r.accepted = on_accepted;
 	error = ask_open(&latest, d, &r, on_answer, keep_name(w->v[1]));
 	if (error)
 		output_add(NULL, 0, "answer %s refused %s", w->v[1], error);
-	else if (ask_waits(latest))
-		output_add(NULL, 0, "answer %s accepted", w->v[1]);
 }

@@ -100,7 +100,7 @@ def test_links_and_servers_are_shown_with_their_state(fleet):
     assert [(l["name"], l["type"], l["state"]) for l in fleet.ctl("links")["items"]] == [("sgi", "udp", "up")]
     assert [s["name"] for s in fleet.ctl("servers")["items"]] == ["main"]
     health = json.loads(fleet.http("/api/v1/health")[1])
-    assert {c["name"] for c in health["components"]} == {"udp/sgi", "server/main"}
+    assert {c["name"] for c in health["components"]} == {"udp/sgi", "server/main", "store"}
     assert json.loads(fleet.http("/api/v1/info")[1])["transports"] == ["udp"]
 
 

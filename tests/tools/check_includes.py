@@ -30,7 +30,7 @@ ROOMS = {
     "north": ["<event2/>", "<openssl/>"],  # evdns; TLS later
     "session": ["coap/", "lwm2m/", "link/link.h", "north/north.h", "store/store.h", "mirror/mirror.h"],
     # control only reads: links and servers through their status functions
-    "control": ["session/", "config/", "link/link.h", "north/north.h", "store/store.h", "plugin/plugins.h", "mirror/json.h", "<event2/>",
+    "control": ["session/", "lwm2m/", "coap/option.h", "mirror/mirror.h", "config/", "link/link.h", "north/north.h", "store/store.h", "plugin/plugins.h", "mirror/json.h", "<event2/>",
                 "<jansson.h>"],
     "mirror": ["lwm2m/", "coap/", "niddgw/plugin.h", "plugin/plugins.h"],
     "plugin": ["mirror/report.h", "mirror/json.h", "niddgw/plugin.h", "host/host.h", "control/version.h"],  # host.h for those in the daemon
