@@ -57,7 +57,7 @@ def test_sessions_from_registration_to_expiry(p, tap):
     # the same objects over /api/v1
     shown = json.loads(p.gw.http("/api/v1/devices/meter-17")[1])
     assert shown.keys() == told["state"].keys()
-    for key in ("device", "ep", "transport", "identity", "record", "profile", "state", "reach", "queue"):
+    for key in ("device", "ep", "transport", "identity", "record", "state", "reach", "queue"):
         assert shown[key] == told["state"][key]
     p.dev.send(Msg.request("DELETE", "/rd/5a3f", mid=401, token=b"d"))
     p.srv.reply(p.srv.recv(), "2.02")
