@@ -214,6 +214,20 @@ bool lwm2m_registry_is_secret(const struct lwm2m_registry *r, uint16_t object, u
 	return false;
 }
 
+bool lwm2m_registry_has_secrets(const struct lwm2m_registry *r, uint16_t object)
+{
+	if (!r || !r->has_secrets)
+		return false;
+	for (size_t i = place_of(r, object, 0); i < r->n && r->v[i].id == object; i++) {
+		if (r->v[i].flags & REGISTRY_SECRET)
+			return true;
+		for (size_t k = 0; k < r->v[i].n; k++)
+			if (r->v[i].v[k].flags & REGISTRY_SECRET)
+				return true;
+	}
+	return false;
+}
+
 size_t lwm2m_registry_objects(const struct lwm2m_registry *r)
 {
 	return r->n;

@@ -53,6 +53,8 @@ bool lwm2m_registry_resource(const struct lwm2m_registry *r, uint16_t object, ui
 			     struct lwm2m_resource_def *out);
 /* Whether any version of the object marks it, or this resource of it, secret. */
 bool lwm2m_registry_is_secret(const struct lwm2m_registry *r, uint16_t object, uint16_t resource);
+/* Whether any of it is, in any version. */
+bool lwm2m_registry_has_secrets(const struct lwm2m_registry *r, uint16_t object);
 size_t lwm2m_registry_objects(const struct lwm2m_registry *r); /* definitions, each version counted */
 
 /* The table that lwm2m_registry_load() takes, of all that r holds; *out is freed with free(). For the compiler at build time. */

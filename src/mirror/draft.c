@@ -54,7 +54,7 @@ static bool may_show(const struct draft *d)
 	for (size_t i = 0; i < sizeof with_secrets / sizeof *with_secrets; i++)
 		if (d->target.path.id[0] == with_secrets[i])
 			return false;
-	return d->target.path.depth > 2 || !lwm2m_registry_is_secret(d->m->registry, d->target.path.id[0], LWM2M_NO_ID);
+	return d->target.path.depth > 2 || !lwm2m_registry_has_secrets(d->m->registry, d->target.path.id[0]);
 }
 
 static void fail(struct draft *d, const char *reason)

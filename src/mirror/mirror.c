@@ -45,10 +45,6 @@ void mirror_listen(struct mirror *m, bool somebody)
 		log_ev(LOG_ERROR, "mirror", "mirror.off", LF_STR("reason", "no memory"));
 		return;
 	}
-	if (!somebody) {
-		scratch_fini(&m->scratch);
-		last_units_fini(&m->last);
-	}
 	m->listening = somebody;
 }
 

@@ -10,10 +10,14 @@
 
 #include "base/addr.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "coap/proxy.h"
 #include "link/link.h"
+#include "lwm2m/path.h"
 #include "north/north.h"
 #include "session/window.h"
+
+#define UNIT_TEXT_MOST 63
 
 static const char *const queue_words[] = { "gateway", "scef", "off", NULL };
 static const char *const block_words[] = { "pass", "clamp", "assemble", "refuse", NULL };
@@ -103,6 +107,9 @@ const struct conf_item device_items[] = {
 		  .help = "endpoint name: checked when the device gives one, inserted north when it does not"),
 	CONF_TEXTS(D, servers,
 		   .help = "servers it may talk to, the first is the default; the first management server when absent"),
+	CONF_TEXTS(D, units,
+		   .help = "units of its values where neither it nor the registry tells the right one: PATH=UNIT such as "
+			   "/3303/0/5700=Cel; a unit that the device reports itself comes first"),
 	CONF_LATER("cid", .help = "identity on a modem link"),
 	CONF_TEXT(D, bootstrap_server, NULL,
 		  .help = "server of role bootstrap that its Bootstrap-Requests go to; the first of that role when "
@@ -326,6 +333,18 @@ static void check_oscore(struct checking *c, const struct session_lists *all, co
 	}
 }
 
+static void check_units(struct checking *c, const struct conf_texts *units)
+{
+	for (size_t i = 0; i < units->n; i++) {
+		const char *text = units->v[i], *equals = strchr(text, '=');
+		struct lwm2m_path p;
+
+		if (!equals || lwm2m_path_parse(&p, NULL, text, (size_t)(equals - text), NULL) || p.depth < 3 || !equals[1] ||
+		    strlen(equals + 1) > UNIT_TEXT_MOST || !text_is_printable(equals + 1, strlen(equals + 1)))
+			tell(c, "units", (int)i, "\"%s\" is not of the form /OBJECT/INSTANCE/RESOURCE=UNIT", text);
+	}
+}
+
 unsigned device_check(const struct device_conf *d, const struct session_lists *all, device_fault_fn *fault, void *arg)
 {
 	struct checking c = { fault, arg, 0 };
@@ -342,6 +361,7 @@ unsigned device_check(const struct device_conf *d, const struct session_lists *a
 	if (d->ep && (!*d->ep || strlen(d->ep) > 128))
 		tell(&c, "ep", -1, "must have 1 to 128 octets");
 	check_bootstrap(&c, all, d->bootstrap_server);
+	check_units(&c, &d->units);
 	check_oscore(&c, all, &d->oscore);
 	return c.faults + keys_check(d, all, fault, arg);
 }

@@ -39,6 +39,7 @@ struct device_conf {
 	const char *external_id, *msisdn, *address;
 	const char *profile, *ep;
 	struct conf_texts servers;
+	struct conf_texts units; /* "/3303/0/5700=Cel" */
 	const char *bootstrap_server;
 	const char *psk_identity, *psk_key; /* identity NULL: ep, or the name; key: path of a secret file */
 	const char *cert_file, *key_file;   /* NULL: those of the server */

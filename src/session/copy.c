@@ -35,6 +35,7 @@ struct mirror_who copy_who(const struct device *d, const struct assoc *a)
 		.ep = device_ep(d),
 		.server = a ? a->srv->conf->head.name : NULL,
 		.objects = a ? objects_of(a) : NULL,
+		.units = &d->conf->units,
 	};
 }
 

@@ -502,6 +502,7 @@ void device_free(struct device *d, bool gone)
 		d->assocs = a->next;
 		assoc_close(a);
 	}
+	expire_heard(d);
 	copy_forget(d);
 	relay_close(d);
 	block_free(d);

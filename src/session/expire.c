@@ -20,12 +20,15 @@ static void arm(struct sessions *s, uint64_t at_ms)
 }
 
 /* One that was told to register elsewhere has done so: that is no event. */
-static void tell(const struct assoc *a)
+static void tell(struct assoc *a)
 {
 	a->reg->told = true;
 	if (a->switching)
 		return;
 	tell_event(a, SESSION_EXPIRED, "lifetime", false);
+	a->dev->silent = true;
+	alarm_raise(a->dev->all->env.alarms, ALARM_WARNING, "device.silent", device_name(a->dev),
+		    "the lifetime of its registration has passed without an update", "look after the device");
 	log_ev(LOG_INFO, ROOM, "expired", LF_STR("dev", device_name(a->dev)), LF_STR("ep", device_ep(a->dev)),
 	       LF_STR("server", a->srv->conf->head.name), LF_UINT("lifetime_s", a->reg->lifetime_s));
 }
@@ -34,7 +37,7 @@ static void look(struct sessions *s, const struct device *d)
 {
 	uint64_t now = clock_steady_ms();
 
-	for (const struct assoc *a = d->assocs; a; a = a->next) {
+	for (struct assoc *a = d->assocs; a; a = a->next) {
 		if (!a->reg || !a->reg->expires_ms || a->reg->told)
 			continue;
 		if (a->reg->expires_ms < now)
@@ -60,6 +63,14 @@ static void on_time(struct timer *t, uint64_t now_ms)
 	s->expiry_at = 0;
 	if (s->expiry_ms != UINT64_MAX)
 		arm(s, s->expiry_ms + 1);
+}
+
+void expire_heard(struct device *d)
+{
+	if (!d->silent)
+		return;
+	d->silent = false;
+	alarm_clear(d->all->env.alarms, "device.silent", device_name(d));
 }
 
 void expire_watch(struct assoc *a)

@@ -119,6 +119,7 @@ int64_t gate_latency_s(const struct device *d, const struct coap_tx *tx); /* lin
 
 /* ---- expire.c ---- */
 void expire_watch(struct assoc *a); /* its registration is new or longer: told when it has run out */
+void expire_heard(struct device *d); /* it is not silent, or goes */
 void expire_restart(struct sessions *s); /* the table of devices is in another order */
 void expire_stop(struct sessions *s);
 

@@ -266,6 +266,7 @@ struct device {
 	bool mismatch : 1;        /* the alarm device.identity_mismatch is raised */
 	bool dirty : 1;           /* in the list of those to be saved */
 	bool keep : 1;            /* mark of a reload */
+	bool silent : 1;          /* the alarm device.silent is raised */
 	bool veiled : 1;          /* what it sent last was protected by OSCORE, and it has not registered visibly since */
 };
 _Static_assert(sizeof(struct device) <= 264, "an idle device is small: what only a busy one needs hangs from it");

@@ -44,7 +44,7 @@ static bool same_attachment(const struct device_conf *a, const struct device_con
 		same_text(a->msisdn, b->msisdn) && same_text(a->address, b->address);
 }
 
-static bool same_servers(const struct conf_texts *a, const struct conf_texts *b)
+static bool same_texts(const struct conf_texts *a, const struct conf_texts *b)
 {
 	if (a->n != b->n)
 		return false;
@@ -77,7 +77,7 @@ static bool same_keys(const struct device_conf *a, const struct device_conf *b)
 static bool same_record(const struct device_conf *a, const struct device_conf *b)
 {
 	return same_attachment(a, b) && same_text(a->profile, b->profile) && same_text(a->ep, b->ep) &&
-		same_servers(&a->servers, &b->servers) && same_text(a->bootstrap_server, b->bootstrap_server) &&
+		same_texts(&a->servers, &b->servers) && same_texts(&a->units, &b->units) && same_text(a->bootstrap_server, b->bootstrap_server) &&
 		same_oscore(&a->oscore, &b->oscore) && same_keys(a, b);
 }
 

@@ -406,6 +406,7 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 	d->units_up++;
 	if (!d->heard)
 		tell_changed(d);
+	expire_heard(d);
 	d->heard = true;
 	d->rds = rds_of(up);
 	if (reach_holds_requests(d) && !reach_is_awake(d))
