@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/command.h"
 #include "control/inside.h"
 #include "control/record_json.h"
 #include "control/render.h"
@@ -350,6 +351,8 @@ void records_end(struct records *r)
 {
 	import_close(r->import);
 	removal_forget(r->removal);
+	command_forget(r->job);
 	r->import = NULL;
 	r->removal = NULL;
+	r->job = NULL;
 }

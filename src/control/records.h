@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct command_job;
 struct control;
 struct import;
 struct removal;
@@ -19,6 +20,7 @@ struct records {
 	struct control *control; /* borrowed */
 	struct import *import;   /* owned */
 	struct removal *removal; /* owned until it is done */
+	struct command_job *job; /* its answer is awaited */
 	void (*answer)(struct records *r, json_t *answer); /* for those that are answered later; takes answer */
 };
 

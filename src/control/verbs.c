@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/command.h"
 #include "control/inside.h"
 #include "control/render.h"
 #include "session/provision.h"
@@ -129,18 +130,59 @@ static json_t *show_device(const struct control *c, const json_t *request)
 	return verbs_error("not_found", text);
 }
 
+/* ---- commands, as plug-ins send them ---- */
+
+static void on_command_answered(void *arg, json_t *response, bool final)
+{
+	struct records *r = arg;
+
+	if (!final)
+		return; /* a client has one answer */
+	r->job = NULL;
+	r->answer(r, verbs_ok(json_incref(response)));
+}
+
+static json_t *run_command(struct records *r, const json_t *request, bool *later)
+{
+	const json_t *timeout = json_object_get(request, "timeout_s"), *args = json_object_get(request, "args");
+	double s = timeout ? json_number_value(timeout) : 30;
+	const struct command_in in = { .device = json_string_value(json_object_get(request, "device")),
+				       .name = json_string_value(json_object_get(request, "command")),
+				       .id = "socket",
+				       .args = args,
+				       .timeout_ms = (uint64_t)(s > 0 && s <= 86400 ? s * 1000 : 0) };
+
+	if (!in.name || (args && !json_is_object(args)))
+		return verbs_error("bad_request", "command is missing, or args is no object");
+	if (!in.timeout_ms)
+		return verbs_error("bad_request", "timeout_s is out of range");
+	r->job = commands_run(r->control->commands, &in, on_command_answered, r);
+	if (!r->job)
+		return verbs_error("busy", "too many commands are under way");
+	*later = true;
+	return NULL;
+}
+
 static const struct verb {
 	const char *name;
 	json_t *(*answer)(const struct control *c, const json_t *request);
 	json_t *(*act)(struct records *r, const json_t *request, bool *later); /* neither of both: reload */
 } verbs[] = {
-	{ "status", show_status, NULL },           { "device list", list_devices, NULL },
-	{ "device show", show_device, NULL },      { "device add", NULL, records_add },
-	{ "device remove", NULL, records_remove }, { "device import", NULL, records_import },
-	{ "device export", NULL, records_export }, { "links", list_links, NULL },
-	{ "servers", list_servers, NULL },         { "queue", list_queue, NULL },
-	{ "alarms", list_alarms, NULL },           { "events", list_events, NULL },
-	{ "plugins", list_plugins, NULL },         { "reload", NULL, NULL },
+	{ "status", show_status, NULL },
+	{ "device list", list_devices, NULL },
+	{ "device show", show_device, NULL },
+	{ "device add", NULL, records_add },
+	{ "device remove", NULL, records_remove },
+	{ "device import", NULL, records_import },
+	{ "device export", NULL, records_export },
+	{ "links", list_links, NULL },
+	{ "servers", list_servers, NULL },
+	{ "queue", list_queue, NULL },
+	{ "alarms", list_alarms, NULL },
+	{ "events", list_events, NULL },
+	{ "plugins", list_plugins, NULL },
+	{ "command", NULL, run_command },
+	{ "reload", NULL, NULL },
 };
 
 static const struct verb *find_verb(const char *name)

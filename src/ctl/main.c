@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ctl/ask.h"
 #include "ctl/client.h"
 #include "ctl/devices.h"
 #include "ctl/show.h"
@@ -199,6 +200,16 @@ static int run_device_export(const struct call *call)
 	return devices_export(call->device) ? DONE : FAILED;
 }
 
+static int run_ask_device(const struct call *call)
+{
+	return ask_device(call->device) ? DONE : FAILED;
+}
+
+static int run_ask_gateway(const struct call *call)
+{
+	return ask_gateway(call->device) ? DONE : FAILED;
+}
+
 /* ---- what can be asked ---- */
 
 enum { DRY_RUN = 1, JSONL = 2, ALL = 4 }; /* options that only some verbs take */
@@ -222,6 +233,10 @@ static const struct verb {
 	  DRY_RUN | JSONL, NULL, NULL },
 	{ "device export", NULL, run_device_export, "the stored records, as import takes them", JSONL | ALL, NULL,
 	  NULL },
+	{ "device ask", "NAME COMMAND ..", run_ask_device,
+	  "a command to a device: read path=/3/0, write path=/1/0/1 value=60, ping ..", 0, NULL, NULL },
+	{ "command", "COMMAND ..", run_ask_gateway, "a command to the gateway: log-level level=debug for_s=60 ..", 0,
+	  NULL, NULL },
 	{ "links", NULL, run_list, "the links to devices", 0, &show_links, NULL },
 	{ "servers", NULL, run_list, "the LwM2M servers", 0, &show_servers, NULL },
 	{ "queue", "[NAME]", run_list, "what waits for a device or a server", 0, &show_queue, NULL },

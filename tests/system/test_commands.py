@@ -229,3 +229,19 @@ def test_s40_opaque_devices_are_not_asked(gateway, udp_peer, tap):
     for name in ("read", "write", "execute", "observe", "discover", "ping"):
         assert error(tap.ask(name, "meter-17", path="/3/0/9", value=1)) in ("opaque", "bad_request"), name
     assert error(tap.ask("read", "meter-17", path="/3/0/9")) == "opaque"
+
+
+def test_the_control_tool_sends_them_too(gateway, udp_peer, tap):
+    p = start(gateway, udp_peer, tap, commands=None)
+    p.register()
+    assert p.gw.ctl("command", "ping")["data"]["gateway"] == "test"
+    asking = p.gw.start_ctl("device", "ask", "meter-17", "read", "path=/3/0/9")
+    got = p.dev.recv()
+    p.dev.send(got.reply("2.05", b"95", content_format=TEXT))
+    out, _ = asking.communicate(timeout=20)
+    answer = json.loads(out)
+    assert asking.returncode == 0 and answer["status"] == "ok" and answer["data"]["values"][0]["value"] == 95
+    done = p.gw.run_ctl("device", "ask", "meter-17", "read", "path=x")
+    assert done.returncode == 1 and "bad_request" in done.stderr
+    assert p.gw.run_ctl("device", "ask", "meter-17").returncode == 1
+    assert p.gw.ctl("command", "log-level", "level=info")["status"] == "ok"

@@ -444,6 +444,11 @@ class Gateway:
         return subprocess.run([str(build_dir() / "niddgwctl"), "-s", str(self.dir / "run" / "ctl"), *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE, universal_newlines=True)
 
+    def start_ctl(self, *args):
+        """The same with --json, running: a Popen."""
+        return subprocess.Popen([str(build_dir() / "niddgwctl"), "-s", str(self.dir / "run" / "ctl"), "--json", *args], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, universal_newlines=True)
+
     def ctl(self, *args):
         """niddgwctl --json VERB ..: the document."""
         done = self.run_ctl("--json", *args)
