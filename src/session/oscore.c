@@ -35,17 +35,23 @@ static bool fits(const struct oscore_conf *own, const struct coap_oscore *o)
 		 hex_is(own->kid_context, o->kid_context, o->kid_context_len));
 }
 
+/* One that names the context of the request knows better than one that takes any, wherever they stand in the list. */
 uint64_t oscore_kids(const struct device *d, const struct coap_view *v)
 {
 	const struct conf_list *list = &d->conf->oscore;
 	struct coap_oscore o;
-	uint64_t kids = 0;
+	uint64_t kids = 0, named = 0;
 
 	if (!v->oscore || !list->n || !coap_oscore_read(&o, v->oscore_value.value, v->oscore_value.len))
 		return 0;
-	for (size_t i = 0; i < list->n && i < OSCORE_MAX; i++)
-		kids |= (uint64_t)fits(list->v[i], &o) << i;
-	return kids;
+	for (size_t i = 0; i < list->n && i < OSCORE_MAX; i++) {
+		const struct oscore_conf *own = list->v[i];
+		const uint64_t fit = (uint64_t)fits(own, &o) << i;
+
+		kids |= fit;
+		named |= own->kid_context && o.has_kid_context ? fit : 0;
+	}
+	return named ? named : kids;
 }
 
 bool oscore_is_for(const struct oscore_conf *own, const struct server *srv)

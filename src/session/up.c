@@ -360,6 +360,13 @@ static bool is_request(const uint8_t *data, size_t len)
 	return len >= 4 && data[0] >> 6 == 1 && (data[0] >> 4 & 3) <= COAP_NON && coap_is_request(data[1]);
 }
 
+/* Answers a request to the device: no more of those can be under way than there are requests, and one that is dropped
+ * comes again only with the request, when its timer has run out. */
+static bool is_piggyback(const uint8_t *data, size_t len)
+{
+	return len >= 4 && data[0] >> 6 == 1 && (data[0] >> 4 & 3) == COAP_ACK && data[1] != COAP_EMPTY;
+}
+
 /* What left just before the device fell asleep has most likely been missed. Behind the answer to what it sends now it
  * goes again, rather than when its timer runs out: then the device may sleep again. */
 static void send_again(struct device *d)
@@ -394,7 +401,7 @@ void session_uplink(void *arg, struct link_up *up, struct device *d, const uint8
 		link_count(l, LINK_RES_DROPPED);
 		return;
 	}
-	if (keeps(d) && (!store_is_usable(s->env.store) || d->keeping >= KEEPING_MAX)) {
+	if (keeps(d) && (!store_is_usable(s->env.store) || (d->keeping >= KEEPING_MAX && !is_piggyback(data, len)))) {
 		link_verdict(up, LINK_OVERLOAD);
 		link_count(l, LINK_RES_DROPPED);
 		return;

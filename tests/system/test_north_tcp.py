@@ -123,6 +123,21 @@ def test_coap_11_a_thousand_requests_in_one_write_are_each_answered(p):
     p.ping()
 
 
+def test_coap_11_answers_of_a_device_that_is_faster_than_the_disk_are_all_taken(gateway, testbed):
+    """More than 48 units of it are on their way to the disk: nothing new is taken then, but what was asked for is."""
+    p = stream_pair(gateway, testbed, tree_change=lambda tree: tree.update(store={"sync": "batch", "commit_ms": 1000}))
+    p.register()
+    p.srv.send(*[Msg.request("GET", "/3303/0/5700", token=b"%02d" % i) for i in range(60)])
+    seen = set()
+    for i in range(60):
+        got = p.dev.recv()
+        assert got.mid not in seen  # a repetition: its answer would have been dropped
+        seen.add(got.mid)
+        p.dev.reply(got, "2.05", b"%d" % i)
+    assert [p.srv.recv().payload for _ in range(60)] == [b"%d" % i for i in range(60)]
+    assert "dropped" not in p.results()
+
+
 def test_coap_12_without_a_csm_requests_wait_and_nobody_else_does(gateway, testbed):
     other_dev, other = testbed.peer(), testbed._keep(StreamServer())
 
