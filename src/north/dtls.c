@@ -142,7 +142,7 @@ static void step(struct dtls *d)
 {
 	const uint16_t messages = d->sec.messages;
 	char why[160];
-	int ret = SSL_do_handshake(d->sec.ssl), kind = SSL_get_error(d->sec.ssl, ret);
+	int ret = dtls_handshake(&d->head, d->sec.ssl), kind = SSL_get_error(d->sec.ssl, ret);
 	enum secure_result r;
 
 	if (d->sec.messages != messages) /* it goes on: the alert was nobody's */
@@ -196,7 +196,7 @@ static void resend(struct dtls *d)
 		return;
 	}
 	d->alert_again = d->alert;
-	ret = DTLSv1_handle_timeout(d->sec.ssl);
+	ret = dtls_resend(&d->head, d->sec.ssl);
 	if (ret < 0) {
 		enum secure_result r = secure_outcome(&d->sec, (int)ret, why, sizeof why);
 
@@ -236,6 +236,8 @@ static int dtls_open(struct north_assoc *a, const char *who, uint16_t port)
 		err = udp_assoc_open(a, who, port);
 	if (err < 0)
 		secure_fini(a, &d->sec);
+	if (err > 0)
+		d->address = a->srv->addresses;
 	return err < 0 ? err : 0; /* connected or not: the handshake is still to come */
 }
 
@@ -247,10 +249,11 @@ static int dtls_connect(struct north_assoc *a)
 
 	if (was_up)
 		ended(d, ASSOC_BUSY, "the address of the server, or the way to it, is another one");
-	err = udp_assoc_connect(a);
+	err = d->address == a->srv->addresses ? 0 : udp_assoc_connect(a);
 	if (err)
 		return err;
-	if (was_lost) /* and nobody has asked for it since */
+	d->address = 0; /* from now on each time: the way there may be another one */
+	if (was_lost)   /* and nobody has asked for it since */
 		server_slot_free(a);
 	else
 		begin(d);

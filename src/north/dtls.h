@@ -18,6 +18,9 @@ size_t dtls_sort(uint8_t *data, size_t len, bool handshake, struct dtls_sorted *
 BIO_METHOD *dtls_bio_method(void); /* owned, BIO_meth_free(); NULL: no memory */
 /* A BIO that sends on the socket of the association, and reads what n->datagram has for it. Owned; NULL: no memory. */
 BIO *dtls_bio(struct north_assoc *a);
+/* SSL_do_handshake(), DTLSv1_handle_timeout(), with all records of a flight in as few datagrams as they fit in. */
+int dtls_handshake(struct north_assoc *a, SSL *ssl);
+long dtls_resend(struct north_assoc *a, SSL *ssl);
 
 /* ---- dtls.c ---- */
 struct dtls {
@@ -26,7 +29,7 @@ struct dtls {
 	struct timer timer;      /* retransmission, deadline, or the next try */
 	uint64_t deadline_ms;    /* of the handshake that runs */
 	uint64_t slot_ms;        /* until when it counts as one that keeps the server busy */
-	uint16_t messages;       /* sec.messages when the alert came */
+	unsigned address;        /* the server's address (its addresses) that the socket was connected to when it was opened; 0: to none */
 	uint8_t unanswered;      /* messages of the owner since anything was heard */
 	bool alert, alert_again; /* one without protection was seen, and a retransmission has gone out since */
 	uint8_t description;

@@ -12,12 +12,31 @@
 
 enum { OVERHEAD = 48 }; /* of IPv6 and UDP */
 
+static void send_flight(struct north_assoc *a)
+{
+	struct north *n = a->srv->north;
+
+	if (n->flight_len)
+		n->send_err = udp_assoc_send(a, n->flight, n->flight_len);
+	n->flight_len = 0;
+}
+
 static int bio_write(BIO *b, const char *data, int len)
 {
 	struct north_assoc *a = BIO_get_data(b);
+	struct north *n = a->srv->north;
+	const size_t size = (size_t)len;
 
 	BIO_clear_retry_flags(b);
-	a->srv->north->send_err = udp_assoc_send(a, (const uint8_t *)data, (size_t)len);
+	if (!n->gather || size > sizeof n->flight) {
+		send_flight(a);
+		n->send_err = udp_assoc_send(a, (const uint8_t *)data, size);
+		return len;
+	}
+	if (n->flight_len + size > sizeof n->flight)
+		send_flight(a);
+	memcpy(n->flight + n->flight_len, data, size);
+	n->flight_len += size;
 	return len;
 }
 
@@ -43,7 +62,8 @@ static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 	(void)num;
 	(void)ptr;
 	switch (cmd) {
-	case BIO_CTRL_FLUSH:
+	case BIO_CTRL_FLUSH: /* the end of a flight */
+		send_flight(BIO_get_data(b));
 		return 1;
 	case BIO_CTRL_PENDING:
 		return (long)((struct north_assoc *)BIO_get_data(b))->srv->north->datagram_len;
@@ -52,6 +72,32 @@ static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 	default:
 		return 0;
 	}
+}
+
+int dtls_handshake(struct north_assoc *a, SSL *ssl)
+{
+	struct north *n = a->srv->north;
+	int ret;
+
+	n->gather = true;
+	n->flight_len = 0;
+	ret = SSL_do_handshake(ssl);
+	send_flight(a);
+	n->gather = false;
+	return ret;
+}
+
+long dtls_resend(struct north_assoc *a, SSL *ssl)
+{
+	struct north *n = a->srv->north;
+	long ret;
+
+	n->gather = true;
+	n->flight_len = 0;
+	ret = DTLSv1_handle_timeout(ssl);
+	send_flight(a);
+	n->gather = false;
+	return ret;
 }
 
 BIO_METHOD *dtls_bio_method(void)

@@ -9,12 +9,14 @@
 #include <event2/event.h>
 #include <net/if.h>
 #include <openssl/bio.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "north/parts.h"
 
 enum { ROUNDS = 8 };
@@ -99,6 +101,20 @@ static int configure(struct north *n, const struct north_conf *conf)
 	return 0;
 }
 
+/* Apart from the hashes of ports, which others see. */
+static int derive_key(struct north *n)
+{
+	static const uint8_t what[] = "resumption";
+	uint8_t in[32 + sizeof what];
+	int ok;
+
+	memcpy(in, n->env.key, 32);
+	memcpy(in + 32, what, sizeof what);
+	ok = EVP_Digest(in, sizeof in, n->resume_key, NULL, EVP_sha256(), NULL);
+	secret_wipe(in, sizeof in);
+	return ok ? 0 : -ENOMEM;
+}
+
 int north_open(struct north **out, const struct north_conf *conf, const struct north_env *env)
 {
 	struct north *n = calloc(1, sizeof *n);
@@ -113,6 +129,8 @@ int north_open(struct north **out, const struct north_conf *conf, const struct n
 	n->resolv_conf = "/etc/resolv.conf";
 	n->hosts = "/etc/hosts";
 	err = configure(n, conf);
+	if (!err)
+		err = derive_key(n);
 	if (err)
 		goto fail;
 	raise_descriptor_limit();
@@ -163,5 +181,6 @@ void north_close(struct north *n)
 	free(n->item);
 	if (n->ports_alarm)
 		alarm_clear(n->env.alarms, "north.ports", "north");
+	secret_wipe(n->resume_key, sizeof n->resume_key);
 	free(n);
 }

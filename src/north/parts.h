@@ -94,6 +94,7 @@ struct north {
 	struct north_env env;     /* what it points to is borrowed */
 	char interface[16];       /* IFNAMSIZ; "": any */
 	struct addr local;        /* len 0: any; port 0 */
+	uint8_t resume_key[32];   /* of what is kept for resumption; derived from env.key */
 	struct ports ports;
 	bool ports_alarm;         /* raised */
 	const char *resolv_conf, *hosts; /* files of the resolver */
@@ -116,6 +117,9 @@ struct north {
 	struct log_limit send_limit, foreign_limit;
 	struct bio_method_st *bio_method; /* owned; NULL until DTLS is spoken */
 	int send_err;             /* of the last datagram that OpenSSL sent */
+	bool gather;              /* what it writes is gathered in flight */
+	uint8_t flight[1232];     /* as much as IPv6 carries everywhere */
+	size_t flight_len;
 	size_t datagram_len;      /* of what buf has for OpenSSL; 0: nothing */
 	struct assoc_list dirty;     /* streams with something to write or to tell */
 	struct timer flush_timer;    /* set while there are */
@@ -133,6 +137,7 @@ struct north_server {
 	north_local_fn *local;          /* of a server that is the gateway itself */
 	struct addr addr;               /* len 0: not known */
 	uint64_t addr_ms;               /* since when */
+	unsigned addresses;             /* how many times it was set */
 	struct addr addrs[NORTH_ADDRS]; /* of its name, those that can be used from here */
 	unsigned addrs_n;
 	bool stale;                     /* addr does not answer: the next one is to be tried */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "base/siphash.h"
 
 /* The Makefile gives the time of the commit; a compiler that is called by hand knows none. */
 #ifndef NIDDGW_BUILT
@@ -148,34 +149,51 @@ static enum secure_result take_cert(struct secure *x, const struct north_credent
 	return SECURE_OK;
 }
 
-/* A keyed digest of all parts: nobody without the key can make one. */
-static int digest(const struct north_assoc *a, const struct secure *x, uint8_t out[SECURE_FINGERPRINT],
-		  const void *more, size_t len, const char *file)
+/* A tag of what stands in data: nobody without the key of the installation can make one. Two short keyed hashes are one
+ * of 16 octets, and cost less than setting up a longer one. */
+static void tag(const struct north_assoc *a, uint8_t out[SECURE_FINGERPRINT], const void *data, size_t len)
 {
-	uint8_t full[EVP_MAX_MD_SIZE];
+	const uint8_t *key = a->srv->north->resume_key;
+	const uint64_t pair[2] = { siphash(key, data, len), siphash(key + SIPHASH_KEY_LEN, data, len) };
+
+	memcpy(out, pair, SECURE_FINGERPRINT);
+}
+
+static void digest_cert(uint8_t out[EVP_MAX_MD_SIZE], const char *file)
+{
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 
-	if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL)) {
-		EVP_MD_CTX_free(md);
-		return -ENOMEM;
-	}
-	EVP_DigestUpdate(md, a->srv->north->env.key, 32);
-	EVP_DigestUpdate(md, x->fingerprint, SECURE_FINGERPRINT);
-	EVP_DigestUpdate(md, more, len);
-	if (file)
+	if (md && EVP_DigestInit_ex(md, EVP_sha256(), NULL)) {
 		secure_digest_file(md, file);
-	EVP_DigestFinal_ex(md, full, NULL);
+		EVP_DigestFinal_ex(md, out, NULL);
+	}
 	EVP_MD_CTX_free(md);
-	memcpy(out, full, SECURE_FINGERPRINT);
-	secret_wipe(full, sizeof full);
-	return 0;
 }
 
 /* Of all that this handshake goes by. */
-static int take_fingerprint(const struct north_assoc *a, struct secure *x, const struct north_credentials *c)
+static void take_fingerprint(const struct north_assoc *a, struct secure *x, const struct north_credentials *c)
 {
-	memcpy(x->fingerprint, x->ctx->fingerprint, SECURE_FINGERPRINT);
-	return digest(a, x, x->fingerprint, x->psk, x->psk ? sizeof *x->psk : 0, c->cert_file);
+	struct {
+		uint8_t server[SECURE_FINGERPRINT], cert[EVP_MAX_MD_SIZE];
+		struct secure_psk psk;
+	} all = { 0 };
+
+	memcpy(all.server, x->ctx->fingerprint, sizeof all.server);
+	if (x->psk)
+		all.psk = *x->psk;
+	if (c->cert_file)
+		digest_cert(all.cert, c->cert_file);
+	tag(a, x->fingerprint, &all, sizeof all);
+	secret_wipe(&all, sizeof all);
+}
+
+/* What stands before a session: good for the same fingerprint, and for these octets. buf has RESUME_HEAD octets, then
+ * len of the session. */
+static void seal(const struct north_assoc *a, const struct secure *x, uint8_t *buf, size_t len)
+{
+	memcpy(buf + 1, x->fingerprint, SECURE_FINGERPRINT);
+	tag(a, buf + 1, buf + 1, SECURE_FINGERPRINT + len);
+	buf[0] = RESUME_VERSION;
 }
 
 /* A certificate that has ended since is not let in by a short handshake. */
@@ -189,21 +207,27 @@ static bool is_in_date(const SSL_SESSION *session)
 /* One that was kept by the same keys, and is as it was: else the server would resume what we do not have. */
 static bool is_ours(const struct north_assoc *a, const struct secure *x, const struct north_credentials *c)
 {
-	uint8_t tag[SECURE_FINGERPRINT];
+	uint8_t buf[NORTH_RESUME_MAX];
+	bool ours;
 
-	return c->resume && c->resume_len > RESUME_HEAD && c->resume_len <= NORTH_RESUME_MAX &&
-		c->resume[0] == RESUME_VERSION &&
-		!digest(a, x, tag, c->resume + RESUME_HEAD, c->resume_len - RESUME_HEAD, NULL) &&
-		CRYPTO_memcmp(c->resume + 1, tag, sizeof tag) == 0;
+	if (!c->resume || c->resume_len <= RESUME_HEAD || c->resume_len > NORTH_RESUME_MAX ||
+	    c->resume[0] != RESUME_VERSION)
+		return false;
+	memcpy(buf, c->resume, c->resume_len);
+	seal(a, x, buf, c->resume_len - RESUME_HEAD);
+	ours = CRYPTO_memcmp(buf, c->resume, RESUME_HEAD) == 0;
+	secret_wipe(buf, c->resume_len);
+	return ours;
 }
 
 static void take_session(const struct north_assoc *a, struct secure *x, const struct north_credentials *c)
 {
-	const unsigned char *der = c->resume + RESUME_HEAD;
+	const unsigned char *der;
 	SSL_SESSION *session;
 
 	if (!is_ours(a, x, c))
 		return;
+	der = c->resume + RESUME_HEAD;
 	session = d2i_SSL_SESSION(NULL, &der, (long)(c->resume_len - RESUME_HEAD));
 	if (session && is_in_date(session))
 		x->offered = SSL_set_session(x->ssl, session) == 1;
@@ -250,9 +274,11 @@ enum secure_result secure_begin(struct north_assoc *a, struct secure *x, char *w
 	r = new_ssl(a, x, why, size);
 	if (!r)
 		r = psk ? take_psk(x, &c, why, size) : take_cert(x, &c, why, size);
-	if (!r && !take_fingerprint(a, x, &c) && c.resume_len)
-		take_session(a, x, &c);
-	return r;
+	if (r)
+		return r;
+	take_fingerprint(a, x, &c);
+	take_session(a, x, &c);
+	return SECURE_OK;
 }
 
 /* ---- how it ended ---- */
@@ -298,11 +324,10 @@ void secure_keep(struct north_assoc *a, struct secure *x)
 	x->fresh = false;
 	if (len <= 0 || len > NORTH_RESUME_MAX - RESUME_HEAD)
 		return;
-	buf[0] = RESUME_VERSION;
 	i2d_SSL_SESSION(session, &der);
-	if (!digest(a, x, buf + 1, buf + RESUME_HEAD, (size_t)len, NULL))
-		hand_over(a, buf, (size_t)len + RESUME_HEAD);
-	secret_wipe(buf, sizeof buf);
+	seal(a, x, buf, (size_t)len);
+	hand_over(a, buf, (size_t)len + RESUME_HEAD);
+	secret_wipe(buf, RESUME_HEAD + (size_t)len);
 }
 
 void secure_good(struct north_assoc *a, struct secure *x)

@@ -123,6 +123,7 @@ void server_address_known(struct north_server *s, const struct addr *addr)
 	s->addr = *addr;
 	s->stream_at = 0;
 	s->addr_ms = clock_now_ms();
+	s->addresses++;
 	s->from.len = 0;
 	(void)udp_source(&s->from, s->north, addr);
 	addr_format(addr, text, sizeof text);

@@ -16,10 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 256, KEY_MAX = 64 };
+enum { BATCH = 256, KEY_MAX = 64, AT_ONCE = 64 };
 
 struct client {
 	SSL *ssl;
@@ -119,17 +122,89 @@ static void receive(void)
 	}
 }
 
-static void open_at(char *at)
+static struct sockaddr_in address(char *at)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	char *colon = strrchr(at, ':');
-	int size = 8 << 20;
 
 	if (!colon)
 		fail("HOST:PORT");
 	*colon = '\0';
 	to.sin_port = htons((uint16_t)atoi(colon + 1));
 	inet_pton(AF_INET, at, &to.sin_addr);
+	return to;
+}
+
+/* ---- bare clients ---- */
+
+static unsigned bare_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_size, unsigned char *to,
+			 unsigned size)
+{
+	(void)hint;
+	snprintf(identity, identity_size, "bare");
+	return on_psk(ssl, identity, to, size);
+}
+
+static SSL *bare_begin(int poll, struct sockaddr_in to)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	SSL *ssl = SSL_new(ctx);
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = ssl };
+	BIO *bio = BIO_new_dgram(fd, BIO_NOCLOSE);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to))
+		fail("socket");
+	BIO_ctrl(bio, BIO_CTRL_DGRAM_SET_CONNECTED, 0, &to);
+	SSL_set_bio(ssl, bio, bio);
+	SSL_set_options(ssl, SSL_OP_NO_QUERY_MTU);
+	SSL_set_mtu(ssl, 1232);
+	SSL_set_connect_state(ssl);
+	epoll_ctl(poll, EPOLL_CTL_ADD, fd, &ev);
+	(void)SSL_do_handshake(ssl);
+	return ssl;
+}
+
+static double cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void bare_clients(char *at, long n)
+{
+	const struct sockaddr_in to = address(at);
+	struct epoll_event got[BATCH];
+	const int poll = epoll_create1(0);
+	long begun = 0, done = 0;
+	double before;
+
+	ctx = SSL_CTX_new(DTLS_client_method());
+	SSL_CTX_set_psk_client_callback(ctx, bare_psk);
+	if (SSL_CTX_set_cipher_list(ctx, "PSK-AES128-CCM8") != 1)
+		fail("suites");
+	before = cpu_us();
+	while (done < n) {
+		for (; begun < n && begun - done < AT_ONCE; begun++)
+			(void)bare_begin(poll, to);
+		for (int i = 0, m = epoll_wait(poll, got, BATCH, 5000); i < m || m <= 0; i++) {
+			if (m <= 0)
+				fail("no answer");
+			done += !SSL_is_init_finished(got[i].data.ptr) && SSL_do_handshake(got[i].data.ptr) == 1;
+		}
+		ERR_clear_error();
+	}
+	printf("%.2f\n", (cpu_us() - before) / (double)n);
+}
+
+/* ---- the server ---- */
+
+static void open_at(char *at)
+{
+	const struct sockaddr_in to = address(at);
+	int size = 8 << 20;
+
 	udp = socket(AF_INET, SOCK_DGRAM, 0);
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
 	if (bind(udp, (struct sockaddr *)&to, sizeof to))
@@ -140,13 +215,21 @@ int main(int argc, char **argv)
 {
 	struct pollfd on[2] = { { .events = POLLIN }, { .fd = STDIN_FILENO, .events = POLLIN } };
 	static const unsigned char id[] = "far";
+	struct rlimit most;
 	char c;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		fail("how is told at the head of far_dtls.c");
+	getrlimit(RLIMIT_NOFILE, &most);
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &most);
 	while (key_len < KEY_MAX && sscanf(argv[2] + 2 * key_len, "%2hhx", &key[key_len]) == 1)
 		if (!argv[2][2 * key_len++ + 2])
 			break;
+	if (argc == 4) {
+		bare_clients(argv[1], atol(argv[3]));
+		return 0;
+	}
 	ctx = SSL_CTX_new(DTLS_server_method());
 	SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1);
 	SSL_CTX_set_psk_server_callback(ctx, on_psk);
