@@ -20,10 +20,17 @@ const struct north_transport *const north_transports[NORTH_KIND_COUNT] = {
 
 /* ---- open and close ---- */
 
+/* A relay is up whatever the server does, so it does not count. */
+static bool counts_as_up(const struct north_assoc *a)
+{
+	return a->state == ASSOC_UP && a->kind != NORTH_RELAY;
+}
+
 static void set_state(struct north_assoc *a, enum assoc_state state)
 {
-	a->srv->ups += (state == ASSOC_UP) - (unsigned)(a->state == ASSOC_UP);
+	a->srv->ups -= counts_as_up(a);
 	a->state = (uint8_t)state;
+	a->srv->ups += counts_as_up(a);
 }
 
 static int open_as(struct north_assoc **out, struct north_server *srv, enum north_kind kind, const char *who,
@@ -91,7 +98,7 @@ void north_assoc_close(struct north_assoc *a)
 	assoc_list_remove(&a->node);
 	server_slot_free(a);
 	a->srv->associations--;
-	a->srv->ups -= a->state == ASSOC_UP;
+	a->srv->ups -= counts_as_up(a);
 	assoc_transport(a)->close(a);
 	free(a);
 }

@@ -180,6 +180,24 @@ static void server_at_another_address_is_shaken_hands_with_anew(void **state)
 	peer_close(other);
 }
 
+/* A relay is up whatever the server does; it says nothing of whether that answers. */
+static void server_that_answers_no_handshake_is_silent_though_records_are_relayed(void **state)
+{
+	struct scene *s = *state;
+	struct peer p = psk_peer(s), relay = { 0 };
+
+	s->f.server_conf.handshake_timeout_s = 1;
+	s->peer->deaf = true;
+	assert_int_equal(north_relay_open(&relay.assoc, s->f.server, "meter-17", 0, &events, &relay), 0);
+	assert_true(north_assoc_is_up(relay.assoc));
+	open_peer(&s->f, &p, "meter-17");
+	assert_true(wait_for(&s->f, has_failed, &p));
+	assert_false(north_server_is_up(s->f.server));
+	expect_alarm(s, "server.unreachable/main");
+	close_peer(&p);
+	close_peer(&relay);
+}
+
 /* ---- what others send ---- */
 
 static void alert_of_anybody_does_not_end_a_handshake(void **state)
@@ -454,6 +472,7 @@ int main(void)
 		T(association_may_be_closed_in_its_own_callback),
 		T(association_may_be_closed_while_it_connects),
 		T(server_at_another_address_is_shaken_hands_with_anew),
+		T(server_that_answers_no_handshake_is_silent_though_records_are_relayed),
 		T(alert_of_anybody_does_not_end_a_handshake),
 		T(alert_that_is_meant_is_the_reason_told),
 		T(garbage_is_dropped_and_counted),
