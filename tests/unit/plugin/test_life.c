@@ -24,7 +24,7 @@ static void a_crash_raises_one_alarm_and_restarts_wait_twice_as_long_each_time(v
 	configure(s, BAD("crash"));
 	for (size_t i = 0; i < sizeof delays_ms / sizeof *delays_ms; i++) {
 		until(s, has_ended, "one down");
-		assert_non_null(strstr(alarms_now(s, text), "[plugin.down:one x1 not running: ended "));
+		assert_non_null(strstr(alarms_now(s, text), "[plugin.down:one x1 not running: ended by signal 11"));
 		assert_int_equal(alarms_count(s->alarms), 1);
 		assert_int_equal(look(s, "one").st.restarts, i);
 		advance(s, delays_ms[i] - 1);
