@@ -101,6 +101,7 @@ struct plugins {
 	struct instance *instances, *leaving; /* owned; leaving: until its process has ended */
 	plugin_ref last_ref;
 	uint8_t *scratch; /* owned: FRAME_DOWN_MOST octets */
+	char *state_dir; /* owned: env.state_dir */
 	char boot_id[17];
 	struct loop_hook hook;
 	struct timer kick;

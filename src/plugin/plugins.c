@@ -116,10 +116,12 @@ int plugins_open(struct plugins **out, const struct plugins_env *env)
 	if (!p)
 		return -ENOMEM;
 	p->env = *env;
+	p->env.state_dir = p->state_dir = strdup(env->state_dir);
 	p->ev = &no_events;
 	make_boot_id(p->boot_id);
-	err = loop_on_signal(env->loop, SIGCHLD, on_child, p);
+	err = p->state_dir ? loop_on_signal(env->loop, SIGCHLD, on_child, p) : -ENOMEM;
 	if (err) {
+		free(p->state_dir);
 		free(p);
 		return err;
 	}
@@ -161,6 +163,7 @@ void plugins_close(struct plugins *p)
 	loop_hook_remove(p->env.loop, &p->hook);
 	timer_cancel(loop_timers(p->env.loop), &p->kick);
 	free(p->scratch);
+	free(p->state_dir);
 	free(p);
 }
 

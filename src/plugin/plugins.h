@@ -42,7 +42,7 @@ struct plugins_events {
 	void (*replay)(void *arg, plugin_ref to);
 };
 
-/* Everything is borrowed and outlives the struct plugins. */
+/* Everything is borrowed and outlives the struct plugins, but state_dir, which is copied. */
 struct plugins_env {
 	struct loop *loop;
 	struct metrics *metrics;

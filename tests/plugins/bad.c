@@ -42,7 +42,7 @@ static void crash(struct niddgw_host *host)
 static void loop(struct niddgw_host *host)
 {
 	(void)host;
-	for (volatile int i = 0;; i++)
+	for (volatile unsigned i = 0;; i++)
 		;
 }
 
