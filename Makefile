@@ -60,7 +60,7 @@ OBJECT_XML := $(wildcard $(OBJECT_DIRS:=/*.xml))
 # One empty file per source that clang finds nothing in.
 CLANG_OK := $(patsubst %.c,$(BUILD)/clang/%.ok,$(LIB_SRC) $(CTL_SRC) $(SIM_SRC) $(wildcard src/*.c) $(UNIT_SRC) $(FUZZ_SRC) $(REPLAY_SRC) \
 	tests/fuzz/replay_main.c tests/bench/state.c tests/bench/decode.c tests/bench/far.c tests/bench/far_dtls.c tests/tools/decode.c src/lwm2m/compile/main.c src/host/main.c \
-	$(wildcard plugins/jsonl/*.c plugins/mqtt/*.c plugins/sample/*.c tests/plugins/*.c))
+	$(wildcard plugins/jsonl/*.c plugins/mqtt/*.c plugins/sample/*.c plugins/sparkplug/*.c tests/plugins/*.c))
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
@@ -223,9 +223,11 @@ $(BUILD)/replay/runner: $(REPLAY_OBJ) $(LIB)
 
 $(BUILD)/clang/%.ok: %.c | need
 	@mkdir -p $(@D)
-	$(call say,CLANG $<)clang $(CPPFLAGS) -Itests $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 $(WARN) $(if $(filter tests/fuzz/%,$<),-Wno-missing-prototypes) -Werror \
+	$(call say,CLANG $<)clang $(CPPFLAGS) -Itests $(if $(filter plugins/sparkplug/%,$<),-I$(BUILD)/gen) $(PKG_CFLAGS) $(SIM_CFLAGS) -std=gnu11 $(WARN) $(if $(filter tests/fuzz/%,$<),-Wno-missing-prototypes) -Werror \
 		-fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $(if $(filter src/control/version.c,$<),-DNIDDGW_COMMIT='""') $<
 	@touch $@
+
+$(patsubst %.c,$(BUILD)/clang/%.ok,$(wildcard plugins/sparkplug/*.c)): $(SPB).h
 
 unit: $(UNIT_BIN)
 fuzz-replay: $(FUZZ_REPLAY)

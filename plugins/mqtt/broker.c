@@ -26,6 +26,7 @@ struct item {
 	struct item *next;
 	enum item_kind { ITEM_UP, ITEM_DOWN, ITEM_MESSAGE } kind;
 	bool retained, too_big;
+	unsigned connection;          /* of ITEM_UP: which one */
 	char *topic, *response_topic; /* owned; of ITEM_DOWN: topic is the reason */
 	void *payload, *correlation;  /* owned */
 	size_t len, correlation_len;
@@ -52,11 +53,13 @@ struct broker {
 	pthread_t thread;
 	bool running; /* the thread was started */
 	int event;
-	bool up; /* as the owner was told */
+	bool up;                /* as the owner was told */
+	unsigned up_connection; /* and of which connection */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t stopped;
 	bool stop, connected;
+	unsigned connection; /* counted */
 	struct item *first, **last;
 	unsigned items;
 	struct held held[BROKER_WINDOW];
@@ -177,6 +180,7 @@ unsigned broker_outstanding(struct broker *b)
 static void on_connect(struct mosquitto *m, void *arg, int reason, int flags, const mosquitto_property *props)
 {
 	struct broker *b = arg;
+	struct item *it;
 
 	(void)flags;
 	(void)props;
@@ -189,10 +193,14 @@ static void on_connect(struct mosquitto *m, void *arg, int reason, int flags, co
 		mosquitto_subscribe_v5(m, NULL, *s, 1,
 				       b->v5 ? MQTT_SUB_OPT_SEND_RETAIN_NEVER | MQTT_SUB_OPT_RETAIN_AS_PUBLISHED : 0,
 				       NULL);
+	it = item_new(ITEM_UP, NULL);
 	pthread_mutex_lock(&b->lock);
 	b->connected = true;
+	b->connection++;
+	if (it)
+		it->connection = b->connection;
 	pthread_mutex_unlock(&b->lock);
-	tell(b, item_new(ITEM_UP, NULL));
+	tell(b, it);
 }
 
 static void read_properties(struct item *it, const mosquitto_property *props)
@@ -369,6 +377,7 @@ void broker_ready(struct broker *b)
 		switch (it->kind) {
 		case ITEM_UP:
 			b->up = true;
+			b->up_connection = it->connection;
 			b->ev.up(b->arg);
 			break;
 		case ITEM_DOWN:
@@ -395,7 +404,8 @@ static mosquitto_property *publish_properties(const struct broker *b, const stru
 	if (!b->v5)
 		return NULL;
 	if (p->len) {
-		(void)mosquitto_property_add_byte(&props, MQTT_PROP_PAYLOAD_FORMAT_INDICATOR, 1);
+		if (!p->content_type)
+			(void)mosquitto_property_add_byte(&props, MQTT_PROP_PAYLOAD_FORMAT_INDICATOR, 1);
 		(void)mosquitto_property_add_string(&props, MQTT_PROP_CONTENT_TYPE,
 						    p->content_type ? p->content_type : "application/json");
 	}
@@ -417,7 +427,7 @@ int broker_publish(struct broker *b, const struct broker_publish *p)
 	props = publish_properties(b, p);
 	pthread_mutex_lock(&b->lock);
 	h = held_find(b, 0);
-	if (!b->connected)
+	if (!b->connected || b->connection != b->up_connection) /* nothing on one that the owner does not know yet */
 		err = -ENOTCONN;
 	else if (!h || b->held_bytes + p->len > BROKER_WINDOW_BYTES)
 		err = -EAGAIN;
@@ -545,27 +555,23 @@ int broker_open(struct broker **out, const struct broker_conf *c, const struct b
 	return 0;
 }
 
-/* The goodbye goes out when the library has nothing left in its hands, or not at all when the broker does not listen.
- */
-static void say_goodbye(struct broker *b, const char *topic, const char *last)
+/* It has left when the library has nothing left in its hands, or not at all when the broker does not listen. */
+static void say_goodbye(struct broker *b, const struct broker_publish *last)
 {
-	const struct broker_publish p = {
-		.topic = topic, .payload = last, .len = strlen(last), .qos = 1, .retain = true
-	};
 	struct timespec pause = { 0, 10000000 };
 
-	if (broker_publish(b, &p))
+	if (broker_publish(b, last))
 		return;
 	for (int waited = 0; waited < GOODBYE_MS && broker_outstanding(b); waited += 10)
 		nanosleep(&pause, NULL);
 }
 
-void broker_close(struct broker *b, const char *topic, const char *last)
+void broker_close(struct broker *b, const struct broker_publish *last)
 {
 	if (!b)
 		return;
-	if (topic)
-		say_goodbye(b, topic, last);
+	if (last)
+		say_goodbye(b, last);
 	pthread_mutex_lock(&b->lock);
 	b->stop = true;
 	pthread_cond_signal(&b->stopped);

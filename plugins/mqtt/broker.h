@@ -51,8 +51,6 @@ struct broker_events {
 
 /* Begins to connect. 0; -EINVAL bad TLS files (*why says which); -ENOMEM. *why is static text. */
 int broker_open(struct broker **out, const struct broker_conf *conf, const struct broker_events *ev, void *arg, const char **why);
-/* Sends last (its retained goodbye; NULL topic: none), says DISCONNECT and waits at most two seconds for that. NULL broker is fine. */
-void broker_close(struct broker *b, const char *topic, const char *last);
 int broker_fd(const struct broker *b);  /* readable when broker_ready() has something to tell */
 void broker_ready(struct broker *b);
 bool broker_is_up(const struct broker *b);
@@ -65,10 +63,12 @@ struct broker_publish {
 	size_t len;
 	int qos;
 	bool retain;
-	const char *content_type; /* NULL: "application/json" */
+	const char *content_type; /* NULL: "application/json", which is said to be UTF-8 */
 	const void *correlation;  /* MQTT 5; NULL: none */
 	size_t correlation_len;
 };
+/* Publishes last (a goodbye; NULL: none), says DISCONNECT and waits at most two seconds for that. NULL broker is fine. */
+void broker_close(struct broker *b, const struct broker_publish *last);
 int broker_publish(struct broker *b, const struct broker_publish *p); /* 0; -ENOTCONN; -EAGAIN: the window is full; -EINVAL: no topic that MQTT takes */
 
 #endif

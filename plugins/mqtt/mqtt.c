@@ -310,9 +310,12 @@ static void mqtt_close(void *state)
 {
 	struct mqtt *p = state;
 	char topic[TOPIC_MAX];
+	const struct broker_publish last = {
+		.topic = topic, .payload = p->conn, .len = p->conn ? strlen(p->conn) : 0, .qos = 1, .retain = true
+	};
 
 	snprintf(topic, sizeof topic, "%s/state/conn", p->base);
-	broker_close(p->broker, p->conn ? topic : NULL, p->conn);
+	broker_close(p->broker, p->conn ? &last : NULL);
 	spool_close(p->states);
 	spool_close(p->events);
 	commands_free(p);

@@ -2,6 +2,7 @@
 /* command.c - what host applications ask: a birth again, or that a resource be written */
 #include <errno.h>
 #include <jansson.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,27 @@ static const struct metric *metric_asked(const struct sp_device *d, const Spb__M
 	return NULL;
 }
 
+static json_t *octets(const ProtobufCBinaryData *data)
+{
+	char *text = data->len <= TEXT_MAX ? malloc(data->len / 3 * 4 + 5) : NULL;
+	int n = text ? EVP_EncodeBlock((unsigned char *)text, data->data, (int)data->len) : 0;
+	json_t *o = text ? json_stringn(text, (size_t)n) : NULL;
+
+	free(text);
+	return o;
+}
+
+/* What JSON has no integer for goes as digits. */
+static json_t *unsigned_of(uint64_t v)
+{
+	char digits[24];
+
+	if (v <= INT64_MAX)
+		return json_integer((json_int_t)v);
+	snprintf(digits, sizeof digits, "%llu", (unsigned long long)v);
+	return json_string(digits);
+}
+
 static json_t *value_of(const struct metric *known, const Spb__Metric *m)
 {
 	switch (known->datatype) {
@@ -47,7 +69,11 @@ static json_t *value_of(const struct metric *known, const Spb__Metric *m)
 	case SP_DATETIME:
 		return m->has_long_value ? json_integer((json_int_t)(m->long_value / 1000)) : NULL;
 	case SP_BYTES:
-		return NULL; /* octets have no form in a command */
+		return m->has_bytes_value ? octets(&m->bytes_value) : NULL;
+	case SP_UINT64:
+		return m->has_long_value   ? unsigned_of(m->long_value)
+			: m->has_int_value ? json_integer(m->int_value)
+					   : NULL;
 	default:
 		return m->has_long_value   ? json_integer((json_int_t)m->long_value)
 			: m->has_int_value ? json_integer((int32_t)m->int_value)
@@ -70,7 +96,8 @@ static void write_metric(struct sparkplug *p, const struct sp_device *d, const S
 	metric_name(known, name);
 	snprintf(path, sizeof path, "/%s", name);
 	snprintf(id, sizeof id, "sparkplug-%llu", (unsigned long long)++p->commands);
-	o = json_pack("{s:s,s:o}", "path", path, "value", value);
+	o = json_pack("{s:s,s:o,s:s*}", "path", path, "value", value, "type",
+		      known->datatype == SP_BYTES ? "opaque" : NULL);
 	args = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	c.id = id;
@@ -95,6 +122,23 @@ static struct sp_device *device_of_topic(struct sparkplug *p, const char *topic)
 		if (!strcmp(topic_level(known, p->devices[i]->name), level))
 			return p->devices[i];
 	return NULL;
+}
+
+int command_answered(struct sparkplug *p, const struct niddgw_answer *a)
+{
+	json_t *o = a->final && a->json ? json_loads(a->json, 0, NULL) : NULL, *error = json_object_get(o, "error");
+	const char *code = json_string_value(json_object_get(error, "code"));
+	char text[400];
+
+	if (code) {
+		const char *why = json_string_value(json_object_get(error, "message"));
+
+		snprintf(text, sizeof text, "%.128s: %s%s%.200s", a->device ? a->device : "", code, why ? ", " : "",
+			 why ? why : "");
+		niddgw_log(p->host, NIDDGW_INFO, "command.failed", text);
+	}
+	json_decref(o);
+	return 0;
 }
 
 void command_came(struct sparkplug *p, const struct broker_message *m)

@@ -22,7 +22,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000;
 }
 
-static int topic_of(const struct sparkplug *p, const char *type, const char *device, char topic[SP_TOPIC_MAX])
+int topic_of(const struct sparkplug *p, const char *type, const char *device, char topic[SP_TOPIC_MAX])
 {
 	char level[TOPIC_LEVEL_SIZE];
 	int n = device ? snprintf(topic, SP_TOPIC_MAX, "spBv1.0/%s/%s/%s/%s", p->group, type, p->node,
@@ -32,11 +32,11 @@ static int topic_of(const struct sparkplug *p, const char *type, const char *dev
 	return n < SP_TOPIC_MAX ? 0 : -EMSGSIZE;
 }
 
-/* Each message but a death of the node carries the next number. */
-int publish_payload(struct sparkplug *p, const char *type, const char *device, Spb__Payload *payload)
+/* Each message carries the next number. */
+static int publish_payload(struct sparkplug *p, const char *type, const char *device, Spb__Payload *payload)
 {
 	char topic[SP_TOPIC_MAX];
-	struct broker_publish m = { .topic = topic, .content_type = "application/x-protobuf" };
+	struct broker_publish m = { .topic = topic, .content_type = SP_CONTENT_TYPE };
 	uint8_t *buf;
 	int err;
 
@@ -106,11 +106,16 @@ void node_birth(struct sparkplug *p)
 	payload.n_metrics = 2;
 	payload.metrics = metrics;
 	p->seq = 0;
-	p->birth_at = 0;
-	for (size_t i = 0; i < p->devices_n; i++)
+	for (size_t i = 0; i < p->devices_n; i++) {
 		p->devices[i]->born = false;
+		if (p->devices[i]->registered)
+			birth_due(p, p->devices[i]);
+	}
 	p->born = !publish_payload(p, "NBIRTH", NULL, &payload);
-	births(p);
+	if (p->born)
+		births(p);
+	else
+		niddgw_timer(p->host, BIRTH_MS);
 }
 
 /* ---- devices ---- */
@@ -139,8 +144,28 @@ static int publish_metrics(struct sparkplug *p, const char *type, struct sp_devi
 	return err;
 }
 
+/* ---- who is to be born: a queue, in which each device stands once ---- */
+
+void birth_due(struct sparkplug *p, struct sp_device *d)
+{
+	d->born = false;
+	if (d->due)
+		return;
+	d->due = true;
+	TAILQ_INSERT_TAIL(&p->due, d, link);
+}
+
+void birth_off(struct sparkplug *p, struct sp_device *d)
+{
+	if (d->due)
+		TAILQ_REMOVE(&p->due, d, link);
+	d->due = false;
+}
+
 void births(struct sparkplug *p)
 {
+	struct sp_device *d;
+
 	if (!broker_is_up(p->broker))
 		return;
 	if (!p->born) {
@@ -150,26 +175,20 @@ void births(struct sparkplug *p)
 			niddgw_timer(p->host, BIRTH_MS);
 		return;
 	}
-	for (; p->birth_at < p->devices_n; p->birth_at++) {
-		struct sp_device *d = p->devices[p->birth_at];
-
-		if (d->born || !d->registered)
-			continue;
+	while ((d = TAILQ_FIRST(&p->due))) {
 		if (broker_outstanding(p->broker) >= BROKER_WINDOW / 2 ||
 		    publish_metrics(p, "DBIRTH", d, NULL, d->metrics_n)) {
 			niddgw_timer(p->host, BIRTH_MS);
 			return;
 		}
+		birth_off(p, d);
 		d->born = true;
 	}
 }
 
 void birth_again(struct sparkplug *p, struct sp_device *d)
 {
-	d->born = false;
-	for (size_t i = 0; i < p->birth_at; i++)
-		if (p->devices[i] == d)
-			p->birth_at = i;
+	birth_due(p, d);
 	births(p);
 }
 
@@ -187,6 +206,7 @@ void device_death(struct sparkplug *p, struct sp_device *d)
 
 	if (p->born && d->born && publish_payload(p, "DDEATH", d->name, &payload))
 		p->born = false; /* all is told again when there is room */
+	birth_off(p, d);
 	d->born = false;
 	if (!p->born)
 		niddgw_timer(p->host, BIRTH_MS);

@@ -7,12 +7,15 @@
 #include "sparkplug.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../mqtt/settings.h"
 
@@ -39,6 +42,7 @@ static bool list_add(struct sparkplug *p, struct sp_device *d)
 			return false;
 		p->devices = more;
 	}
+	d->at = p->devices_n;
 	p->devices[p->devices_n++] = d;
 	return true;
 }
@@ -78,14 +82,12 @@ static void device_free(struct sp_device *d)
 
 static void device_remove(struct sparkplug *p, struct sp_device *d)
 {
-	size_t i = 0;
+	struct sp_device *last = p->devices[--p->devices_n];
 
 	tdelete(d, &p->tree, by_name);
-	while (p->devices[i] != d)
-		i++;
-	p->devices[i] = p->devices[--p->devices_n];
-	if (p->birth_at > i)
-		p->birth_at = i; /* the last one stands there now, and may have had no birth */
+	birth_off(p, d);
+	last->at = d->at;
+	p->devices[d->at] = last;
 	device_free(d);
 }
 
@@ -133,52 +135,62 @@ static struct metric *metric_add(struct sparkplug *p, struct sp_device *d, size_
 	return &more[at];
 }
 
-/* Takes a value over. True: no birth has had this metric, or not with this type. */
-static bool take_value(struct sparkplug *p, struct sp_device *d, const struct niddgw_value *v, uint64_t arrival_ms,
-		       size_t *at)
+/* What of a report is to be shown, as places in the list of metrics; useless when one of them is in no birth. */
+struct shown {
+	size_t *at, n;
+	bool fresh;
+};
+
+/* A series has the same metric again: what was taken so far leaves before it is written over. */
+static void make_way(struct sparkplug *p, struct sp_device *d, struct metric *m, struct shown *s)
+{
+	if (m->turn != p->turn)
+		return;
+	if (!s->fresh)
+		device_data(p, d, s->at, s->n);
+	s->n = 0;
+	p->turn++;
+}
+
+static void take_value(struct sparkplug *p, struct sp_device *d, const struct niddgw_value *v, uint64_t arrival_ms,
+		       struct shown *s)
 {
 	bool found;
-	struct metric *m;
+	size_t at = metric_place(d, v, &found);
+	struct metric *m = found ? &d->metrics[at] : metric_add(p, d, at, v);
 	uint8_t datatype;
 
-	*at = metric_place(d, v, &found);
-	m = found ? &d->metrics[*at] : metric_add(p, d, *at, v);
-	if (!m) {
-		*at = SIZE_MAX;
-		return false;
-	}
+	if (!m)
+		return;
+	make_way(p, d, m, s);
 	datatype = m->datatype;
 	if (!metric_set(m, v, arrival_ms)) {
 		m->is_null = true;
 		m->datatype = datatype ? datatype : SP_STRING;
 	}
-	return !found || m->datatype != datatype;
+	m->turn = p->turn;
+	s->at[s->n++] = at;
+	s->fresh = s->fresh || !found || m->datatype != datatype;
 }
 
 static int sparkplug_record(void *state, const struct niddgw_record *r)
 {
 	struct sparkplug *p = state;
-	size_t n = niddgw_record_values(r), shown = 0, *which;
+	size_t n = niddgw_record_kind(r) == NIDDGW_RECORD_DATA ? niddgw_record_values(r) : 0;
 	struct sp_device *d = n ? device_of(p, niddgw_record_device(r), true) : NULL;
-	bool fresh = false;
+	struct shown s = { d ? calloc(n, sizeof *s.at) : NULL, 0, false };
 
-	if (!n || niddgw_record_kind(r) != NIDDGW_RECORD_DATA)
-		return 0;
-	which = d ? calloc(n, sizeof *which) : NULL;
-	if (!which)
-		return -EAGAIN;
-	for (size_t i = 0; i < n; i++) {
-		bool again = take_value(p, d, niddgw_record_value(r, i), niddgw_record_arrival_ms(r), &which[shown]);
-
-		fresh = fresh || again;
-		shown += which[shown] != SIZE_MAX;
-	}
+	if (!s.at)
+		return n ? -EAGAIN : 0;
+	p->turn++;
+	for (size_t i = 0; i < n; i++)
+		take_value(p, d, niddgw_record_value(r, i), niddgw_record_arrival_ms(r), &s);
 	d->registered = true; /* what reports is there, whatever the session was told */
-	if (fresh || !d->born)
+	if (s.fresh || !d->born)
 		birth_again(p, d);
 	else
-		device_data(p, d, which, shown);
-	free(which);
+		device_data(p, d, s.at, s.n);
+	free(s.at);
 	return 0;
 }
 
@@ -217,11 +229,30 @@ static int sparkplug_session(void *state, const struct niddgw_session *s)
 
 /* ---- the broker ---- */
 
+/* Deaths are told from births by it, so it goes on where it was when the process starts again. */
+static void bd_seq_read(struct sparkplug *p)
+{
+	char path[PATH_MAX], text[24] = "";
+
+	p->bd_seq = UINT64_MAX; /* the first connection is 0 */
+	p->bd_seq_file = -1;
+	if (snprintf(path, sizeof path, "%s/bdseq", niddgw_state_dir(p->host)) >= (int)sizeof path)
+		return;
+	p->bd_seq_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (p->bd_seq_file >= 0 && pread(p->bd_seq_file, text, sizeof text - 1, 0) > 0)
+		p->bd_seq = strtoull(text, NULL, 10);
+}
+
 static size_t will_of(void *arg, uint8_t *buf, size_t size)
 {
 	struct sparkplug *p = arg;
+	char text[24];
 
 	p->bd_seq++;
+	snprintf(text, sizeof text, "%020llu\n", (unsigned long long)p->bd_seq);
+	if (p->bd_seq_file >= 0 && pwrite(p->bd_seq_file, text, strlen(text), 0) < 0) {
+		/* a full disk: it is told apart all the same until the process ends */
+	}
 	return node_death(p, buf, size);
 }
 
@@ -229,7 +260,9 @@ static void on_up(void *arg)
 {
 	struct sparkplug *p = arg;
 
+	p->down_told = false;
 	niddgw_log(p->host, NIDDGW_NOTICE, "broker.up", "connected");
+	niddgw_gauge(p->host, "sparkplug_connected", 1);
 	node_birth(p);
 }
 
@@ -237,9 +270,12 @@ static void on_down(void *arg, const char *why)
 {
 	struct sparkplug *p = arg;
 
-	if (p->born)
-		niddgw_log(p->host, NIDDGW_WARNING, "broker.down", why ? why : "connection lost");
 	p->born = false;
+	niddgw_gauge(p->host, "sparkplug_connected", 0);
+	if (p->down_told)
+		return;
+	p->down_told = true;
+	niddgw_log(p->host, NIDDGW_WARNING, "broker.down", why ? why : "connection lost");
 }
 
 static void on_message(void *arg, const struct broker_message *m)
@@ -263,11 +299,7 @@ static void sparkplug_timer(void *state)
 
 static int sparkplug_answer(void *state, const struct niddgw_answer *a)
 {
-	struct sparkplug *p = state;
-
-	if (a->final)
-		niddgw_log(p->host, NIDDGW_DEBUG, "command.answered", a->id);
-	return 0;
+	return command_answered(state, a);
 }
 
 /* ---- open and close ---- */
@@ -275,13 +307,19 @@ static int sparkplug_answer(void *state, const struct niddgw_answer *a)
 static void sparkplug_close(void *state)
 {
 	struct sparkplug *p = state;
-	Spb__Payload payload = SPB__PAYLOAD__INIT;
+	char topic[SP_TOPIC_MAX];
+	uint8_t death[256];
+	const struct broker_publish last = { .topic = topic,
+					     .payload = death,
+					     .len = node_death(p, death, sizeof death),
+					     .qos = 1,
+					     .content_type = SP_CONTENT_TYPE };
 
-	if (p->broker && p->born)
-		(void)publish_payload(p, "NDEATH", NULL, &payload);
-	broker_close(p->broker, NULL, NULL);
+	broker_close(p->broker, p->born && !topic_of(p, "NDEATH", NULL, topic) ? &last : NULL);
 	tdestroy(p->tree, (void (*)(void *))device_free);
 	free(p->devices);
+	if (p->bd_seq_file >= 0)
+		close(p->bd_seq_file);
 	free(p);
 }
 
@@ -317,7 +355,8 @@ static int sparkplug_open(struct niddgw_host *host, void **state)
 	if (!p)
 		return -ENOMEM;
 	p->host = host;
-	p->bd_seq = UINT64_MAX; /* the first connection is 0 */
+	TAILQ_INIT(&p->due);
+	bd_seq_read(p);
 	topic_level(p->group, niddgw_option(host, "group"));
 	topic_level(p->node, niddgw_gateway_id(host));
 	err = connect_broker(p, &why);
