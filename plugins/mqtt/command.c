@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <time.h>
 
 #include "mqtt.h"
 
@@ -110,25 +109,15 @@ static const char *answer_topic(const struct mqtt *p, const char *asked, const c
 	return buf;
 }
 
-static void time_text(char buf[32])
-{
-	struct timeval now;
-	struct tm tm;
-	size_t n;
-
-	gettimeofday(&now, NULL);
-	gmtime_r(&now.tv_sec, &tm);
-	n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, 32 - n, ".%03dZ", (int)(now.tv_usec / 1000));
-}
-
 static void refuse(struct mqtt *p, const struct request *r, const struct broker_message *m, const char *code,
 		   const char *text)
 {
+	struct timeval now;
 	char ts[32], buf[TOPIC_MAX], *out;
 	json_t *o;
 
-	time_text(ts);
+	gettimeofday(&now, NULL);
+	time_text(ts, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000);
 	o = json_pack("{s:i,s:s,s:s*,s:s,s:s*,s:b,s:s,s:{s:s,s:s}}", "v", 1, "ts", ts, "id", r->id, "command", r->name,
 		      "device", *r->device ? r->device : NULL, "final", 1, "status", "error", "error", "code", code,
 		      "message", text);

@@ -47,6 +47,7 @@ static void on_up(void *arg)
 		(void)publish(p, PUBLISH_STATE, "state/conn", p->conn);
 	niddgw_replay(p->host); /* it may have forgotten, and what has changed meanwhile was not sent */
 	p->replay_owed = false;
+	values_again(p);
 	publish_kept(p);
 }
 
@@ -118,23 +119,6 @@ static void learn_name(struct mqtt *p, const char *device)
 		p->names_n++;
 }
 
-static void clear_values(struct mqtt *p, const char *device)
-{
-	char level[TOPIC_LEVEL_SIZE], prefix[TOPIC_LEVEL_SIZE + 8];
-	size_t kept = 0;
-	int len = snprintf(prefix, sizeof prefix, "dev/%s/", topic_level(level, device));
-
-	for (size_t i = 0; i < p->values_n; i++) {
-		if (strncmp(p->values[i], prefix, (size_t)len)) {
-			p->values[kept++] = p->values[i];
-			continue;
-		}
-		(void)publish(p, PUBLISH_STATE, p->values[i], "");
-		free(p->values[i]);
-	}
-	p->values_n = kept;
-}
-
 static int mqtt_session(void *state, const struct niddgw_session *s)
 {
 	struct mqtt *p = state;
@@ -151,7 +135,7 @@ static int mqtt_session(void *state, const struct niddgw_session *s)
 	}
 	err |= publish_device(p, PUBLISH_STATE, s->device, "state/session", "");
 	err |= publish_device(p, PUBLISH_STATE, s->device, "state/objects", "");
-	clear_values(p, s->device);
+	values_clear(p, s->device);
 	return err ? -EAGAIN : 0;
 }
 
@@ -185,37 +169,24 @@ static int mqtt_answer(void *state, const struct niddgw_answer *a)
 
 /* ---- records ---- */
 
-static bool known_value(struct mqtt *p, const char *suffix)
-{
-	char **more;
-
-	for (size_t i = 0; i < p->values_n; i++)
-		if (!strcmp(p->values[i], suffix))
-			return true;
-	if (p->values_n >= VALUES_MAX)
-		return false;
-	if (!(p->values_n & (p->values_n - 1))) { /* full at each power of two */
-		more = realloc(p->values, (p->values_n ? 2 * p->values_n : 1) * sizeof *more);
-		if (!more)
-			return false;
-		p->values = more;
-	}
-	p->values[p->values_n] = strdup(suffix);
-	return p->values[p->values_n] && ++p->values_n;
-}
-
 static void publish_value(struct mqtt *p, const struct niddgw_record *r, const struct niddgw_value *v)
 {
-	char suffix[TOPIC_MAX], level[TOPIC_LEVEL_SIZE];
+	char suffix[TOPIC_MAX], level[TOPIC_LEVEL_SIZE], ts[32];
+	size_t head;
 	long len;
 
 	if (v->path_len < 3)
 		return;
 	snprintf(suffix, sizeof suffix, "dev/%s/state/value/%u/%u/%u", topic_level(level, niddgw_record_device(r)),
 		 v->path[0], v->path[1], v->path[2]);
-	len = niddgw_value_json(v, p->flags & ~NIDDGW_JSON_SENML, p->buf, p->buf_size);
-	if (len > 0 && (size_t)len < p->buf_size && known_value(p, suffix))
-		(void)publish(p, PUBLISH_STATE, suffix, p->buf);
+	time_text(ts, niddgw_record_arrival_ms(r));
+	head = (size_t)snprintf(p->buf, p->buf_size, "{\"v\":1,\"ts\":\"%s\"", ts);
+	len = niddgw_value_json(v, (p->flags & ~NIDDGW_JSON_SENML) | NIDDGW_JSON_OBJECT, p->buf + head,
+				p->buf_size - head);
+	if (len <= 0 || (size_t)len >= p->buf_size - head)
+		return;
+	p->buf[head] = ','; /* one object of both */
+	value_set(p, suffix, p->buf);
 }
 
 static int mqtt_record(void *state, const struct niddgw_record *r)
@@ -321,9 +292,7 @@ static void mqtt_close(void *state)
 	commands_free(p);
 	for (size_t i = 0; i < p->names_n; i++)
 		free(p->names[i]);
-	for (size_t i = 0; i < p->values_n; i++)
-		free(p->values[i]);
-	free(p->values);
+	values_free(p);
 	free(p->conn);
 	free(p->buf);
 	free(p);

@@ -18,6 +18,7 @@ struct pending {
 	size_t correlation_len;
 };
 
+struct last_value;
 struct mqtt {
 	struct niddgw_host *host;
 	struct broker *broker;
@@ -33,8 +34,10 @@ struct mqtt {
 	uint64_t dropped;              /* since the alarm was cleared */
 	char *names[NAMES_MAX];        /* owned; devices whose level is a hash */
 	size_t names_n;
-	char **values;                 /* owned; topics of last values that were published */
+	struct last_value **values;    /* owned */
 	size_t values_n;
+	void *values_tree;             /* the same, by topic */
+	bool values_due;               /* some of them are to be published */
 	struct pending pending[COMMANDS_MAX];
 	uint64_t next_cookie;
 };
@@ -52,6 +55,17 @@ int publish_device(struct mqtt *p, enum publish_kind kind, const char *device, c
 int publish_answer(struct mqtt *p, const char *topic, const void *correlation, size_t correlation_len, const char *json); /* topic whole */
 void publish_kept(struct mqtt *p); /* as much of what waits as there is room for; sets the timer when more is left */
 void lost(struct mqtt *p, uint64_t n);
+void time_text(char buf[32], uint64_t wall_ms); /* RFC 3339 */
+
+/* A retained message of QoS 0. 0, or a negative errno: there is no room now. */
+int publish_value_now(struct mqtt *p, const char *suffix, const char *json);
+
+/* ---- values.c ---- */
+void value_set(struct mqtt *p, const char *suffix, const char *json);
+void values_clear(struct mqtt *p, const char *device); /* its topics are emptied */
+void values_again(struct mqtt *p);   /* the broker may have forgotten them */
+bool values_publish(struct mqtt *p); /* those that are due, as far as there is room; false: some are left */
+void values_free(struct mqtt *p);
 
 /* ---- command.c ---- */
 void command_came(struct mqtt *p, const struct broker_message *m);

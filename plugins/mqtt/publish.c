@@ -7,10 +7,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "mqtt.h"
 
 enum { PUMP_MS = 20 };
+
+void time_text(char buf[32], uint64_t wall_ms)
+{
+	time_t s = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&s, &tm);
+	n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, 32 - n, ".%03uZ", (unsigned)(wall_ms % 1000));
+}
 
 void lost(struct mqtt *p, uint64_t n)
 {
@@ -117,6 +129,21 @@ int publish_device(struct mqtt *p, enum publish_kind kind, const char *device, c
 	return publish_topic(p, kind, topic, json);
 }
 
+int publish_value_now(struct mqtt *p, const char *suffix, const char *json)
+{
+	char topic[TOPIC_MAX];
+	struct broker_publish b = { .topic = topic, .payload = json, .len = strlen(json), .retain = true };
+	int err;
+
+	snprintf(topic, sizeof topic, "%s/%s", p->base, suffix);
+	if (broker_outstanding(p->broker) >= BROKER_WINDOW / 2)
+		return -EAGAIN;
+	err = broker_publish(p->broker, &b);
+	if (!err)
+		count_published(p, PUBLISH_STATE, topic);
+	return err;
+}
+
 int publish_answer(struct mqtt *p, const char *topic, const void *correlation, size_t correlation_len, const char *json)
 {
 	const struct broker_publish b = { .topic = topic,
@@ -156,7 +183,7 @@ void publish_kept(struct mqtt *p)
 {
 	if (!broker_is_up(p->broker))
 		return;
-	if (!empty(p, p->states, PUBLISH_STATE, BROKER_WINDOW) ||
+	if (!empty(p, p->states, PUBLISH_STATE, BROKER_WINDOW) || !values_publish(p) ||
 	    !empty(p, p->events, PUBLISH_EVENT, BROKER_WINDOW / 2)) {
 		niddgw_timer(p->host, PUMP_MS);
 		return;
