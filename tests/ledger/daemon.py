@@ -102,6 +102,9 @@ class Daemon:
             await asyncio.sleep(0.02)
         return self.died()
 
+    def segments(self):
+        return len(list((self.state / "journal").glob("*.seg")))
+
     # -- its disk -----------------------------------------------------------------------------------------------------------
 
     def power_cut(self):

@@ -52,8 +52,8 @@ def failpoints():
     return sorted(names)
 
 
-# How a failpoint is come by: after how many passes, how long nobody is there before, how many starts before, and whether the servers are
-# gone all that time, so that notifications stay open.
+# How a failpoint is come by: after how many passes, how long nobody is there before, how many segments there have to be, and whether the
+# servers are gone all that time, so that notifications stay open.
 WAYS = ((None, 0, 0, False), (1, 0, 0, False), (1, AWAY_S, 0, False), (1, 0, SEGMENTS, False), (1, AWAY_S, SEGMENTS, True))
 
 
@@ -61,11 +61,12 @@ async def failpoint(scene, name):
     """It ends itself at a named place: after some passes, else at the first; some are reached only when old units have been
     forgotten, when there are many segments, or when the oldest holds what is still open. scene.hasty: only what is reached at once."""
     for way in WAYS[:1] if scene.hasty else WAYS:
-        passes, away, starts, alone = way
+        passes, away, segments, alone = way
         if alone:
             await lonely(scene)
-        for _ in range(starts):
-            await killed(scene, 0.05)
+        for _ in range(3 * segments):  # a life begins one when it has something to write
+            if scene.daemon.segments() < segments:
+                await killed(scene, 0.1)
         scene.daemon.kill()
         if away:
             await scene.pass_time(away)

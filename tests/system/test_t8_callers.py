@@ -488,6 +488,32 @@ def test_lwm2m_43_two_hundred_notifications_of_one_address_at_once(t8):  # noqa:
         c.close()
 
 
+def test_t8_21_uplinks_that_overtake_each_other_on_two_connections_are_kept_apart(t8):  # noqa: F811
+    """The newer one comes first, while the older one's request is still on its way in."""
+    s = t8().register()
+    older, newer = s.message("POST", "/dp", payload=b"older"), s.message("POST", "/dp", payload=b"newer")
+    where = s.fake.config("m1@iot.example")["notificationDestination"]
+    target = urllib.parse.urlsplit(where)
+    body = json.dumps(s.fake.uplink_body("m1@iot.example", older)).encode()
+    first = socket.create_connection((target.hostname, target.port))
+    first.settimeout(10)
+    first.sendall(b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+        target.path.encode(), target.netloc.encode(), len(body)) + body[:20])
+    s.fake.up("m1@iot.example", newer)
+    asked = [s.srv.recv(where=lambda m: m.is_request)]
+    assert asked[0].payload == b"newer"
+    first.sendall(body[20:])
+    assert first.recv(4096).startswith(b"HTTP/1.1 204")
+    first.close()
+    s.srv.reply(asked[0], "2.04", b"to newer")          # NSTART 1: then the older one leaves
+    asked.append(s.srv.recv(where=lambda m: m.is_request and m.payload == b"older"))
+    s.srv.reply(asked[1], "2.04", b"to older")
+    assert asked[0].token != asked[1].token and asked[0].mid != asked[1].mid
+    for msg in (newer, older):
+        got = s.fake.down("m1@iot.example", where=lambda m: m.token == msg.token)
+        assert (got.mid, got.payload) == (msg.mid, b"to " + msg.payload)
+
+
 def test_s28_half_closed_connections_go(t8):  # noqa: F811
     s = t8().register()
     url, before, half = where(s), fds(s), []

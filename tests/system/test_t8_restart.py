@@ -252,6 +252,37 @@ def test_a_peer_that_does_not_answer_the_deletes_does_not_hold_up_the_end(t8):  
     gate.set()
 
 
+# ---- uplinks ----
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_t8_46_what_was_answered_204_reaches_its_server_once_after_the_kill(t8, times):  # noqa: F811
+    s = t8().register()
+    addr = s.srv.addr
+    s.srv.close()                                        # nobody is there: it is taken, and not forwarded
+    units = [s.message("POST", "/dp", payload=b"unit %d" % i) for i in range(5)]
+    for msg in units:
+        assert s.fake.uplink(M1, msg).status == 204
+    for _ in range(times):
+        crash(s)
+    s.srv = s.bed.peer(host=addr[0], port=addr[1])
+    s.clock.forward(20)                                  # a server that is away is tried again
+    seen = {}
+    while len(seen) < 5:
+        m = s.srv.recv(where=lambda m: m.is_request or m.is_empty)
+        if m.is_empty:                                   # a ping, to see whether it is there
+            s.srv.send(m.rst())
+            continue
+        seen.setdefault(m.payload, set()).add((m.mid, m.token))
+        s.srv.reply(m, "2.04", m.payload)
+    assert list(seen) == [m.payload for m in units]      # in order, each as one message however often it was repeated
+    assert all(len(ids) == 1 for ids in seen.values())
+    for msg in units:
+        assert s.fake.down(M1, where=lambda m: m.token == msg.token and m.is_response).payload == msg.payload
+    crash(s)
+    s.settle()
+    s.srv.silent(0.1)
+
+
 # ---- answers that are on their way down: open in the journal until the network has them ----
 
 def asked_and_answered(s, token, held):
