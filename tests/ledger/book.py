@@ -76,6 +76,7 @@ class Book:
     def __init__(self, clock):
         self.clock, self.units, self.faults = clock, {}, []
         self.life, self.lives = 0, []     # lives: (from, to) of the daemon
+        self.lonely = []                  # (from, to) without any server
         self.open = {}                    # units that are not settled
         self.orders = collections.defaultdict(list)  # (what, from, to): numbers in order of first arrival
         self.counts = collections.Counter()
@@ -215,6 +216,8 @@ class Book:
         """At most once: a kill may take along what was being sent."""
         if u.missed:
             self.counts["NON that the server did not hear"] += 1
+        elif any(since - MARGIN_S <= u.accepted <= (until or u.accepted) for since, until in self.lonely):
+            self.counts["NON sent while no server was there"] += 1
         elif self._killed_since(u.accepted):
             self.counts["NON lost with a kill"] += 1
             self.note(u, "NON lost with a kill")

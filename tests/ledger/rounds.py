@@ -22,6 +22,7 @@ async def moment(most=1.2):
 
 async def lonely(scene):
     """All servers are gone, and there is something for them."""
+    scene.book.lonely.append([scene.clock.now(), None])
     for s in scene.servers:
         s.close()
     await scene.more(150)
@@ -31,6 +32,7 @@ async def company(scene):
     for s in scene.servers:
         await s.open()
         s.be_moody()
+    scene.book.lonely[-1][1] = scene.clock.now()
 
 
 async def killed(scene, most=1.2):
@@ -64,8 +66,9 @@ async def failpoint(scene, name):
         passes, away, segments, alone = way
         if alone:
             await lonely(scene)
+        goal = segments and segments + (scene.daemon.segments() if alone else 0)  # behind the one that holds what is open
         for _ in range(3 * segments):  # a life begins one when it has something to write
-            if scene.daemon.segments() < segments:
+            if scene.daemon.segments() < goal:
                 await killed(scene, 0.1)
         scene.daemon.kill()
         if away:
