@@ -14,7 +14,7 @@
 #include "base/octets.h"
 #include "store/owner.h"
 
-enum { GROUP_MOST = 4 << 20, PUTS_PER_SLICE = 32, DISK_ASK_MS = 5000, IDLE_MS = 60000 };
+enum { GROUP_MOST = 4 << 20, STATE_GROUP_MOST = 1 << 20, PUTS_PER_SLICE = 32, DISK_ASK_MS = 5000, IDLE_MS = 60000 };
 
 static double now_s(void)
 {
@@ -220,21 +220,23 @@ static int put_clock(struct store *s)
 	return db_put(s->db, STORE_MARK, STORE_MARK_CLOCK, sizeof STORE_MARK_CLOCK - 1, data, sizeof data);
 }
 
-static int write_puts(struct store *s, const struct sbatch *b)
+/* The batches before end, in order, as one transaction. */
+static int write_puts(struct store *s, const struct sbatch *first, const struct sbatch *end)
 {
 	unsigned n = 0;
 	int err = db_begin(s->db);
 
-	for (const struct put *p = b->puts.first; !err && p; p = p->next) {
-		const enum store_table t = (enum store_table)p->table;
+	for (const struct sbatch *b = first; !err && b != end; b = b->next_work)
+		for (const struct put *p = b->puts.first; !err && p; p = p->next) {
+			const enum store_table t = (enum store_table)p->table;
 
-		if (p->erase)
-			err = db_delete(s->db, t, p->octets, p->key_len);
-		else
-			err = db_put(s->db, t, p->octets, p->key_len, p->octets + p->key_len, p->len);
-		if (++n % PUTS_PER_SLICE == 0)
-			journal_between(s);
-	}
+			if (p->erase)
+				err = db_delete(s->db, t, p->octets, p->key_len);
+			else
+				err = db_put(s->db, t, p->octets, p->key_len, p->octets + p->key_len, p->len);
+			if (++n % PUTS_PER_SLICE == 0)
+				journal_between(s);
+		}
 	if (!err)
 		err = put_clock(s);
 	store_failpoint("state.commit");
@@ -247,34 +249,54 @@ static int write_puts(struct store *s, const struct sbatch *b)
 }
 
 /* A damaged file is replaced and the transaction tried again, once. */
-static int write_batch(struct store *s, const struct sbatch *b)
+static int write_group(struct store *s, const struct sbatch *first, const struct sbatch *end)
 {
-	int err = write_puts(s, b);
+	int err = write_puts(s, first, end);
 
 	if (err != -EBADMSG)
 		return err;
 	err = db_rescue(s->db, &s->note);
-	return err ? err : write_puts(s, b);
+	return err ? err : write_puts(s, first, end);
 }
 
-static struct sbatch *serve_batch(struct store *s, struct sbatch *b)
+/* Behind the last of those that make one transaction: an import stands alone, and what is refused. */
+static struct sbatch *group_end(const struct store *s, struct sbatch *first, bool *work)
+{
+	struct sbatch *b = first;
+	size_t bytes = 0;
+
+	*work = false;
+	do {
+		*work = *work || b->puts.first || b->probe;
+		bytes += b->bytes;
+		b = b->next_work;
+	} while (b && !first->together && !b->together && bytes < STATE_GROUP_MOST &&
+		 !is_refused(b->round, s->sround_failed));
+	return b;
+}
+
+/* The next batches as far as they make one transaction. Returns behind the last. */
+static struct sbatch *serve_group(struct store *s, struct sbatch *first)
 {
 	const double began = now_s();
-	struct sbatch *const next = b->next_work;
-	struct served v = { .state = 1, .op = b->together ? STORE_OP_IMPORT : STORE_OP_STATE };
+	struct served v = { .op = first->together ? STORE_OP_IMPORT : STORE_OP_STATE };
+	bool work, refused = is_refused(first->round, s->sround_failed);
+	struct sbatch *end = refused ? first->next_work : group_end(s, first, &work);
+	int err = refused ? s->sfail : work ? write_group(s, first, end) : 0;
 
-	if (is_refused(b->round, s->sround_failed)) {
-		b->err = s->sfail;
-	} else if (b->puts.first || b->probe) {
-		b->err = write_batch(s, b);
-		s->sfail = b->err;
-		if (b->err)
+	for (struct sbatch *b = first; b != end; b = b->next_work) {
+		b->err = err;
+		v.state++;
+		if (err && !refused)
 			s->sround_failed = b->round + 1;
-		ask_disk(s, b->err != 0);
+	}
+	if (!refused && work) {
+		s->sfail = err;
+		ask_disk(s, err != 0);
 	}
 	v.seconds = now_s() - began;
-	publish(s, &v);
-	return next;
+	publish(s, &v); /* from here on the loop may free them */
+	return end;
 }
 
 static void serve_state(struct store *s)
@@ -286,7 +308,7 @@ static void serve_state(struct store *s)
 	s->sh.sfirst = s->sh.slast = NULL;
 	pthread_mutex_unlock(&s->lock);
 	while (b) {
-		b = serve_batch(s, b);
+		b = serve_group(s, b);
 		journal_between(s);
 	}
 }

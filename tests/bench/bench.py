@@ -13,9 +13,11 @@ The prototypes that the design was measured with are more baselines where their 
 import argparse
 import contextlib
 import json
+import math
 import os
 import pathlib
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -27,6 +29,7 @@ import store
 from common import DUT, ENDS, ROOT, Bed, Report, background_load, build_prototype, certificate, free_ports, head, lost_of, median_of, rss_kib, t8_run, wait_listening
 
 BARE = "journal = false;"
+BURST, BURST_S = 60000, 30  # devices, seconds
 LIFETIME_S = 262  # EXCHANGE_LIFETIME of both legs with ack_timeout_s = 1 south, and a little
 
 
@@ -72,6 +75,31 @@ def unanswered(bed, report):
         report.figures[f"unanswered_{n}"] = runs
         report.row(f"{n} unanswered", f"{figures[n]:.2f}", "us CPU")
     report.check("CPU/trip with 5 000 unanswered / with none", figures[5000] / figures[0], 1.2)
+
+
+def burst(bed, report):
+    """R14: a site gets its power back. One gateway has a port for each device, so 65 000 of them are the most for one server by UDP."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    want = BURST + 1000
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(want, soft), max(want, hard)))
+    except (ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        want = hard
+    n = min(BURST, want - 1000) if not bed.options.quick else 5000
+    head(f"{n} devices register within {BURST_S} s (link udp, with journal)")
+    with bed.udp_daemon(n, "ack_timeout_s = 60;", north_keys='ports = "1024-65535";') as p:
+        before = rss_kib(p.pid)
+        line = bed.load("udp", "--endpoints", n, "--register", "--rate", math.ceil(n / BURST_S * 1.02), "--window", n, "--warmup-ms", 0,
+                        "--seconds", BURST_S, "--timeout-ms", 30000, *p.words)[0]
+        grown = (rss_kib(p.pid) - before) * 1024 / n
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, want), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    report.figures["burst"] = dict(line, rss_growth=grown)
+    report.row("registered", f"{line['trips']}", "", f"p99 {line['p99_us'] / 1000:.1f} ms; lost {line['lost'] + line['errors']}; CPU {line['cpu_us_per_trip']:.1f} us each")
+    report.row("memory for each, duplicates remembered", f"{grown:.0f}", "B")
+    report.check("burst: registrations without an answer", line["lost"] + line["errors"], 0)
+    report.check("burst: p99 in ms", line["p99_us"] / 1000, 250)
+    report.check("burst: octets for each device", grown, 4096)
 
 
 def t8(bed, report, rtt):
@@ -181,7 +209,7 @@ class Idle:
 
 
 def run(bed, report):
-    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "handshakes", "unanswered", "t8", "pipe", "decode", "journal", "restart", "rss"]
+    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "handshakes", "unanswered", "burst", "t8", "pipe", "decode", "journal", "restart", "rss"]
     with contextlib.ExitStack() as stack:
         idle = Idle(bed, stack) if "rss" in only else None
         rtt = pingpong(bed, report)
@@ -193,6 +221,8 @@ def run(bed, report):
             north.handshakes(bed, report)
         if "unanswered" in only:
             unanswered(bed, report)
+        if "burst" in only:
+            burst(bed, report)
         if "t8" in only:
             cpu = t8(bed, report, rtt)
             if "pipe" in only:
@@ -212,7 +242,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(os.environ.get("NIDDGW_BUILD", ROOT / "build")))
     parser.add_argument("--seconds", type=int, default=3, help="measured part of each run (3)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts (3)")
-    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,handshakes,unanswered,t8,pipe,decode,journal,restart,rss")
+    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,handshakes,unanswered,burst,t8,pipe,decode,journal,restart,rss")
     parser.add_argument("--quick", action="store_true", help="one short run each, and no waiting: to see that it works")
     options = parser.parse_args()
     if options.quick:

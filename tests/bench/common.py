@@ -99,16 +99,16 @@ class Bed:
             raise RuntimeError(f"load {' '.join(words)}: exit status {done.returncode}\n{done.stdout}")
         return lines
 
-    def prepare(self, devices, links, server_port, profile="", scheme="coap", server_keys=""):
+    def prepare(self, devices, links, server_port, profile="", scheme="coap", server_keys="", north_keys=""):
         """Writes a configuration; devices is a list of lines inside a device record."""
         self.count += 1
         home = self.dir / f"d{self.count}"
         home.mkdir(mode=0o750)
-        records = ",\n".join(f'{{ name = "dev-{i}"; profile = "bench"; servers = [ "main" ]; {d} }}' for i, d in enumerate(devices))
+        records = ",\n".join(f'{{ name = "dev-{i}"; ep = "dev-{i}"; profile = "bench"; servers = [ "main" ]; {d} }}' for i, d in enumerate(devices))
         (home / "niddgw.conf").write_text(
             f'gateway = {{ id = "bench"; state_dir = "{home}/state"; run_dir = "{home}/run"; }};\n'
             'admin = { listen = "off"; };\nlog = { level = "warning"; };\n'
-            f'north = {{ bind = "127.1.0.{self.count}"; }};\n'  # each has all ports of the range on an address of its own
+            f'north = {{ bind = "127.1.0.{self.count}"; {north_keys} }};\n'  # each has all ports of the range on an address of its own
             f'links = ( {links} );\n'
             f'servers = ( {{ name = "main"; uri = "{scheme}://127.0.0.1:{server_port}"; {server_keys} }} );\n'
             f'profiles = ( {{ name = "bench"; quota_units_per_min = 10000000; {profile} }} );\n'
