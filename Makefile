@@ -180,9 +180,13 @@ $(BUILD)/objects-licences.txt: src/lwm2m/compile/notices.awk $(OBJECT_XML)
 	$(call say,TXT $@)awk -f $^ >$@
 
 # Tests of the two other programs link their objects too, all but the one with main().
+# Parts of plug-ins that need neither a host nor a broker.
+PLUGIN_UNIT_OBJ := $(patsubst %,$(BUILD)/obj/plugins/mqtt/%.o,spool topic)
 UNIT_EXTRA = $(if $(filter $(BUILD)/unit/ctl/%,$@),$(filter-out %/ctl/main.o,$(CTL_OBJ))) \
 	$(if $(filter $(BUILD)/unit/sim/%,$@),$(filter-out %/sim/main.o,$(SIM_OBJ))) \
-	$(if $(filter $(BUILD)/unit/plugin/%,$@),$(API_OBJ) $(EXPORT_FLAGS))
+	$(if $(filter $(BUILD)/unit/plugin/%,$@),$(API_OBJ) $(EXPORT_FLAGS)) \
+	$(if $(filter $(BUILD)/unit/plugins/%,$@),$(PLUGIN_UNIT_OBJ))
+$(filter $(BUILD)/unit/plugins/%,$(UNIT_BIN)): $(PLUGIN_UNIT_OBJ)
 $(filter $(BUILD)/unit/ctl/%,$(UNIT_BIN)): $(CTL_OBJ)
 $(filter $(BUILD)/unit/plugin/%,$(UNIT_BIN)): $(API_OBJ) | $(BUILD)/niddgw-plugin-host $(PLUGIN_BIN) $(TEST_PLUGIN_BIN)
 $(filter $(BUILD)/unit/sim/%,$(UNIT_BIN)): $(SIM_OBJ)
@@ -193,8 +197,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 		$(SIM_LIBS) $(PKG_LIBS) $(LDFLAGS_ALL)
 
 # The reader of niddgwctl is no part of the library.
-FUZZ_EXTRA = $(if $(filter %/fuzz_csv,$@),$(BUILD)/obj/ctl/csv.o)
+FUZZ_EXTRA = $(if $(filter %/fuzz_csv,$@),$(BUILD)/obj/ctl/csv.o) $(if $(filter %/fuzz_topic,$@),$(BUILD)/obj/plugins/mqtt/topic.o)
 $(BUILD)/fuzz/fuzz_csv $(BUILD)/libfuzzer/fuzz_csv: $(BUILD)/obj/ctl/csv.o
+$(BUILD)/fuzz/fuzz_topic $(BUILD)/libfuzzer/fuzz_topic: $(BUILD)/obj/plugins/mqtt/topic.o
 
 # The replaying main is an object of its own: two sources in one command would fight over one dependency file.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
