@@ -480,6 +480,7 @@ static int setup(struct broker *b, const struct broker_conf *c, const char **why
 	err = tls_new(&ctx, c, why);
 	if (err)
 		return err;
+	(void)mosquitto_int_option(b->m, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0); /* nothing of its own is put over ours */
 	err = mosquitto_void_option(b->m, MOSQ_OPT_SSL_CTX, ctx) ? -ENOMEM : 0; /* it takes a reference of its own */
 	SSL_CTX_free(ctx);
 	return err;

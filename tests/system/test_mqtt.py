@@ -6,6 +6,7 @@ import pytest
 
 from bed import loop_host, udp_config, wait_until
 from broker import Broker, check_all, missing
+from certs import Authority
 from coapmsg import ACK, CON, Msg
 from pair import LOCATION, REGISTER
 
@@ -267,3 +268,38 @@ def test_a_wrong_password_is_told_and_tried_again(testbed, gateway, tmp_path):
     assert not any("wrong" in line for line in m.gw.log.lines)
     secret.write_text("right\n")
     assert m.gw.metric("niddgw_mqtt_connected") == 0
+
+
+@pytest.fixture
+def secured(testbed, tmp_path):
+    """A broker that wants a certificate of its clients and has one for broker.example itself."""
+    ca = Authority(tmp_path / "ca")
+    cert, key = ca.issue("broker", san="DNS:broker.example")
+    broker = Broker(testbed, config="user root\nallow_anonymous true\nrequire_certificate true\ncafile %s\ncertfile %s\nkeyfile %s\n"
+                    "listener 1884 127.0.0.1\nallow_anonymous true\n" % (ca.cert, cert, key), tls=True, port=8883)
+    broker.ca = ca
+    broker.client = ca.issue("gateway")
+    return broker
+
+
+def test_tls_with_certificates_of_both_sides(testbed, gateway, secured):
+    m = Mirrored(testbed, gateway, secured, plugin={"ca_file": str(secured.ca.cert), "server_name": "broker.example", "cert_file": str(secured.client[0]),
+                                                    "key_file": str(secured.client[1])})
+    wait_until(lambda: m.gw.metric("niddgw_mqtt_connected") == 1)
+    m.register()
+    wait_until(lambda: m.gw.metric('niddgw_mqtt_published_total{kind="session"}') >= 1)
+
+
+@pytest.mark.parametrize("wrong", ["name", "authority", "no certificate"])
+def test_S47_tls_that_is_not_right_is_refused(testbed, gateway, secured, tmp_path, wrong):
+    keys = {"ca_file": str(secured.ca.cert), "server_name": "broker.example", "cert_file": str(secured.client[0]), "key_file": str(secured.client[1])}
+    if wrong == "name":
+        keys["server_name"] = "other.example"
+    elif wrong == "authority":
+        keys["ca_file"] = str(Authority(tmp_path / "other").cert)
+    else:
+        del keys["cert_file"], keys["key_file"]
+    m = Mirrored(testbed, gateway, secured, plugin=keys)
+    m.gw.wait_log("broker.down")
+    m.register()
+    assert m.gw.metric("niddgw_mqtt_connected") == 0 and m.gw.metric("niddgw_mqtt_published_total") == 0
