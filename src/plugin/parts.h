@@ -112,14 +112,20 @@ struct plugins {
 /* A new one that is not started. NULL: no memory. */
 struct instance *instance_new(struct plugins *p, const char *name, const char *library);
 void instance_free(struct instance *in);                  /* its process is ended at once */
-void instance_start(struct instance *in);
 void instance_stop(struct instance *in);                  /* in order: what waits, then close */
 void instance_fail(struct instance *in, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* ends its process: it is broken */
 void instance_refuse(struct instance *in, const char *why); /* it will not be better soon */
 void instance_reap(struct instance *in);                  /* has its process ended? */
-void instance_is_ready(struct instance *in);
 void instance_ended(struct instance *in);                 /* its process, or its life in the daemon, is over */
 bool instance_is_alive(const struct instance *in);        /* has a process, or is open in the daemon */
+struct timers *instance_timers(const struct instance *in);
+void instance_kill(const struct instance *in);            /* its process and all that it may have started */
+void instance_clear_alarm(struct instance *in);
+
+/* ---- start.c: it comes up ---- */
+void instance_start(struct instance *in);
+timer_fn instance_on_start;                               /* of in->start */
+void instance_is_ready(struct instance *in);
 
 /* ---- link.c: socket and stderr of a process ---- */
 int link_open(struct instance *in, int fd, int err_fd);   /* takes both */

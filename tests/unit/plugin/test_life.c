@@ -248,7 +248,8 @@ static void s41_a_flood_costs_a_bounded_amount(void **state)
 	release_log();
 	text = read_file(s, "log");
 	assert_true(count_of(text, "plugin=one text=") > 50);
-	assert_true(count_of(text, "plugin=one text=") <= 4 * 50); /* lines of a second that reach the log, four seconds */
+	assert_true(count_of(text, "plugin=one text=") <=
+		    4 * 50); /* lines of a second that reach the log, four seconds */
 	assert_true(count_of(text, "ev=plugin.lines_held") <= 4);
 	free(text);
 	assert_true(is_in(s, "one running"));
@@ -354,6 +355,18 @@ static void s42_a_file_that_others_can_write_is_refused(void **state)
 	copy_library(s, "good", path);
 	assert_int_equal(chmod(path, 0646), 0);
 	is_refused(s, ONE("good"), "can be written by others (mode 0646)");
+}
+
+static void s42_a_file_of_somebody_else_is_refused(void **state)
+{
+	struct scene *s = *state;
+	char path[PATH_MAX];
+
+	if (geteuid() != 0)
+		skip();
+	copy_library(s, "good", path);
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	is_refused(s, ONE("good"), "belongs to user 65534, neither to root nor to the user of the daemon");
 }
 
 static void s42_a_directory_that_others_can_write_is_refused(void **state)
@@ -540,6 +553,7 @@ int main(void)
 		T(a_table_of_options_that_cannot_be_is_refused),
 		T(s42_names_are_no_paths),
 		T(s42_a_file_that_others_can_write_is_refused),
+		T(s42_a_file_of_somebody_else_is_refused),
 		T(s42_a_directory_that_others_can_write_is_refused),
 		T(a_library_that_was_repaired_runs_without_a_restart_of_the_daemon),
 		T(one_that_refuses_to_open_is_tried_again),
