@@ -194,7 +194,7 @@ def two_observe(run):
 
 
 def two_deregister(run):
-    """the device leaves one server, and the other still reads"""
+    """the device leaves one server, the other still reads, and then that one"""
     way = run.way
     mark = way.second.mark()
     assert way.up(way.second, "DELETE", "/" + way.locations[way.second]).code == "2.02"
@@ -202,6 +202,8 @@ def two_deregister(run):
     ident = way.server.post("read", ep=run.ep, path=SENSOR, format=TEXT)
     way.serve(1, lambda m: 33.5)
     assert way.server.answer(ident, 60)["values"] == {SENSOR: 33.5}
+    assert way.up(way.server, "DELETE", "/" + way.locations[way.server]).code == "2.02"
+    way.server.wait("deregistered", ep=run.ep)
 
 
 def two_ports(run):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# interop.sh - the runs against foreign implementations: Leshan (Java, Maven) and aiocoap (Python)
+# interop.sh - the runs against foreign implementations: Leshan (Java, Maven), aiocoap and pysparkplug (Python)
 #
 # Exit 0 also where what they need is missing, but then it says so: the last line is what a summary should show.
 set -eu
@@ -25,6 +25,7 @@ run() {
 run tests/interop/run.sh
 run tests/interop/oscore.sh
 run tests/interop/stream.sh
+run tests/interop/sparkplug.sh
 if [ "$skipped" -gt 0 ]; then
 	echo "$passed passed, $failed failed, $skipped skipped"
 else
