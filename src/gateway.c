@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/secret.h"
 #include "control/events.h"
 #include "control/notify.h"
@@ -100,8 +101,27 @@ static int open_links(struct gateway *g)
 	return 0;
 }
 
+/* Of the effective configuration, wherever its parts stand: two gateways with the same one have the same. */
+static void show_digest(struct gateway *g)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	uint8_t digest[32];
+
+	if (!f)
+		return;
+	conf_print(g->conf, &gateway_schema, f);
+	if (!fclose(f)) {
+		sha256(digest, text, len);
+		control_set_digest(g->control, digest);
+	}
+	free(text);
+}
+
 int gateway_show(struct gateway *g)
 {
+	show_digest(g);
 	return control_show(g->control, g->open.links, g->open.links_n, g->open.servers, g->open.servers_n);
 }
 

@@ -108,6 +108,12 @@ int control_set_admin(struct control *c, const struct admin_conf *conf)
 	return admin_set(&c->admin, c, conf);
 }
 
+void control_set_digest(struct control *c, const uint8_t sha256[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		snprintf(c->config_digest + 2 * i, 3, "%02x", sha256[i]);
+}
+
 void control_set_phase(struct control *c, enum control_phase phase)
 {
 	c->phase = phase;

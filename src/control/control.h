@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct admin_conf; /* conf.h */
@@ -64,6 +65,7 @@ int control_show(struct control *c, struct link *const *links, size_t links_n, s
 /* Binds admin.listen (conf is borrowed for the call), and only then closes the one before. 0 or a negative errno (logged); then the
  * listener before goes on. The same address again does nothing. */
 int control_set_admin(struct control *c, const struct admin_conf *conf);
+void control_set_digest(struct control *c, const uint8_t sha256[32]); /* of the configuration in use, for /api/v1/info */
 void control_set_phase(struct control *c, enum control_phase phase);
 void control_stopped(struct control *c); /* the last that plug-ins are told, before they are stopped */
 void control_set_config(struct control *c, const char *sha256); /* of the configuration in use, in hexadecimal; copied */

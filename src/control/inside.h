@@ -26,6 +26,7 @@ struct control {
 	struct north_server **servers; /* the same */
 	size_t servers_n;
 
+	char config_digest[65];      /* hexadecimal */
 	uint64_t loaded_wall_ms;     /* when the configuration in use was taken over */
 	char *reload_error;          /* owned; first line of the last refused reload, NULL after a good one */
 	uint64_t *reloads[RELOAD_RESULTS];

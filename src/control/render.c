@@ -251,6 +251,7 @@ json_t *render_info(const struct control *c)
 
 	for (size_t i = 0; i < c->servers_n; i++)
 		json_array_append_new(servers, render_text(north_server_conf(c->servers[i])->head.name));
+	render_set_text(config, "sha256", c->config_digest);
 	render_set_time(config, "loaded", c->loaded_wall_ms);
 	json_object_set_new(config, "reload_error", c->reload_error ? render_text(c->reload_error) : json_null());
 	render_set_text(config, "sha256", c->config_sha256);
