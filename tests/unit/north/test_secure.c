@@ -327,6 +327,39 @@ static void pins_are_read_in_either_form(void **state)
 			fail_msg("\"%s\" is taken", bad[i]);
 }
 
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+/* RFC 7250: keys in place of certificates on both sides. */
+static void raw_key_is_known_by_its_pin(void **state)
+{
+	static const unsigned char raw[] = { TLSEXT_cert_type_rpk };
+	struct scene *s = *state;
+	char pin[65];
+	struct server_conf conf = { .security = SERVER_RPK, .pin_sha256 = pin, .key_file = c.device.key_file };
+	struct peer p = { 0 };
+
+	for (int good = 1; good >= 0; good--) {
+		pin_of(pin, good ? &c.good : &c.named);
+		show(s, &c.good, conf);
+		SSL_CTX_set1_server_cert_type(s->peer->ctx, raw, sizeof raw);
+		SSL_CTX_set1_client_cert_type(s->peer->ctx, raw, sizeof raw);
+		open_peer(&s->f, &p, "meter-17");
+		assert_true(wait_for(&s->f, good ? is_up : was_denied, &p));
+		if (good) {
+			SSL *ssl;
+
+			echo(s, &p, "raw");
+			ssl = s->peer->ssl[north_assoc_port(p.assoc)];
+			assert_null(SSL_get0_peer_certificate(ssl));
+			assert_int_equal(EVP_PKEY_eq(SSL_get0_peer_rpk(ssl), c.device.key), 1);
+		} else {
+			expect_alarm(s, "its public key is not the pinned one");
+		}
+		close_peer(&p);
+		p = (struct peer){ 0 };
+	}
+}
+#endif
+
 /* ---- our own ---- */
 
 static void certificate_of_the_device_stands_before_that_of_the_server(void **state)
@@ -548,6 +581,9 @@ int main(void)
 		T(S47_renegotiation_is_refused),
 		T(pinned_key_stands_for_authority_and_name),
 		cmocka_unit_test(pins_are_read_in_either_form),
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+		T(raw_key_is_known_by_its_pin),
+#endif
 		T(certificate_of_the_device_stands_before_that_of_the_server),
 		T(files_of_a_device_are_checked),
 		T(certificate_that_ends_soon_is_an_alarm_until_it_is_renewed),
