@@ -22,6 +22,7 @@ struct secure_fault {
 struct secure_ctx {
 	unsigned refs;             /* the server's, and one of each association that has an SSL of it */
 	SSL_CTX *ssl;              /* owned */
+	int (*judge)(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex); /* OpenSSL's own, of its level */
 	enum server_security security;
 	bool stream;               /* TLS, else DTLS */
 	bool verify;               /* against authorities; else the pin alone decides */

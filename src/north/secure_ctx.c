@@ -209,12 +209,28 @@ static int set_up_psk(struct secure_ctx *c, const struct server_conf *conf, cons
 
 /* ---- the context ---- */
 
+/* Level 2 for all but the suites with a tag of 8 octets, which later versions of OpenSSL put below level 1 and LwM2M
+ * asks for all the same. */
+static int judge(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid, void *other, void *ex)
+{
+	const struct secure_ctx *c = ex;
+	const bool suite = op == SSL_SECOP_CIPHER_SUPPORTED || op == SSL_SECOP_CIPHER_SHARED ||
+		op == SSL_SECOP_CIPHER_CHECK;
+
+	if (suite && other && strstr(SSL_CIPHER_get_name(other), "CCM8"))
+		return 1;
+	return c->judge(ssl, ctx, op, bits, nid, other, NULL);
+}
+
 /* What is common to all of them. */
 static int set_up(struct secure_ctx *c)
 {
 	bool psk = c->security == SERVER_PSK;
 
 	SSL_CTX_set_security_level(c->ssl, 2);
+	c->judge = SSL_CTX_get_security_callback(c->ssl);
+	SSL_CTX_set_security_callback(c->ssl, judge);
+	SSL_CTX_set0_security_ex_data(c->ssl, c);
 	SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_QUERY_MTU);
 	SSL_CTX_set_mode(
 		c->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
