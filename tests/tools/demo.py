@@ -1,17 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""demo.py - the whole way on one screen: 20 simulated meters behind a simulated SCEF, the gateway, an LwM2M server
+"""demo.py - the whole way on one screen: 20 simulated meters behind a simulated SCEF, the gateway, an LwM2M server, an MQTT broker
 
     meter (CoAP in NIDD) -> SCEF -> T8 notification -> niddgwd -> CoAP over UDP -> LwM2M server, and back
+                                                          `-> plug-in mqtt -> mosquitto -> mosquitto_sub
 
-Ends by itself after a minute, on a slow machine after two: status 0 when every meter has registered and delivered readings, 1 when not. KEEP=1 goes on
-until Ctrl-C and tells where the gateway can be looked at. DEMO_SECONDS shortens the minute.
+Ends by itself after a minute, on a slow machine after two: status 0 when every meter has registered and its readings have come to the server
+and to the topics of the broker, 1 when not. KEEP=1 goes on until Ctrl-C, for a longer look at the page of the gateway. DEMO_SECONDS shortens
+the minute.
 """
 import os
+import socket
 import sys
 import time
 
 import bed
+import broker
 
 METERS = 20
 EXPECTED_READINGS = 2
@@ -35,21 +39,41 @@ def addresses():
     return bed.loop_host(), bed.loop_host(), bed.loop_host()
 
 
-def tree(scef, server, host):
+def page_address():
+    """Where a browser on this machine finds the gateway: the usual port, or another one when that is taken."""
+    for port in (9660, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return "127.0.0.1:%d" % s.getsockname()[1]
+    raise AssertionError("no port is free on 127.0.0.1")
+
+
+def tree(scef, server, host, mosquitto):
     meters = {"meter-%d" % (i + 1): "dev-%d@iot.example" % (40000 + i) for i in range(METERS)}
-    return bed.t8_config(scef, server, meters, host=host, profile={"ack_timeout_s": 15})
+    config = bed.t8_config(scef, server, meters, host=host, profile={"ack_timeout_s": 15})
+    config["gateway"], config["admin"] = {"id": "demo"}, {"listen": page_address()}
+    config["plugins"] = [{"name": "mqtt", "broker": mosquitto.uri}]
+    return config
 
 
 class Progress:
-    """Who has registered, who has reported how often; fed by the server's events."""
+    """Who has registered, who has reported how often; fed by the server's events and by what is on the topics."""
 
     def __init__(self, screen):
-        self.screen, self.seen, self.registered, self.readings = screen, 0, {}, {}
+        self.screen, self.seen, self.heard, self.registered, self.readings, self.mirrored = screen, 0, 0, {}, {}, {}
 
-    def look(self, server):
+    def look(self, server, watch):
         for line in server.events(since=self.seen):
             self.seen += 1
             self.take(line)
+        lines = watch.out.lines
+        for line in lines[self.heard:len(lines)]:
+            self.heard += 1
+            if isinstance(line, broker.Message):
+                self.hear(line.topic, line.json)
 
     def take(self, line):
         ep = line.get("ep")
@@ -61,9 +85,16 @@ class Progress:
             self.screen.say(ep, "is observed: %s now reads %s C" % (line["path"], line.get("text")))
         elif line["ev"] == "notify":
             self.readings[ep] = self.readings.get(ep, 0) + 1
-            self.screen.say(ep, "reading %s C   (%d of this meter)" % (line.get("text"), self.readings[ep]), 36)
         elif line["ev"] in ("failed", "expired", "refused"):
             self.screen.say(ep or "server", "%s %s" % (line["ev"], line.get("why", "")), 31)
+
+    def hear(self, topic, report):
+        """A report on MQTT; those that are notifications are the readings."""
+        if report["op"] != "notify":
+            return
+        ep, value = report["ep"], report["values"][0]
+        self.mirrored[ep] = self.mirrored.get(ep, 0) + 1
+        self.screen.say("mqtt", "%s  %s, %s: %s" % (topic, value["object"], value["resource"], value["value"]), 36)
 
     def is_over(self):
         """The time has passed; a machine that is busy, or whose disk is slow, gets a minute more."""
@@ -71,7 +102,8 @@ class Progress:
         return passed >= SECONDS and (self.complete() or passed >= SECONDS + 60)
 
     def complete(self):
-        return len(self.registered) == METERS and sum(n >= EXPECTED_READINGS for n in self.readings.values()) == METERS
+        return len(self.registered) == METERS and all(
+            sum(n >= EXPECTED_READINGS for n in way.values()) == METERS for way in (self.readings, self.mirrored))
 
 
 def show_both_ways(server, screen):
@@ -87,29 +119,36 @@ def run(stand, screen):
     here, north, api = addresses()
     server = stand.server("--observe", "/3303/0/5700", "--accept", "text", host=north)
     scef = stand.scef(radio=True, host=api)
-    gateway = stand.gateway(tree(scef, server, here), log_level="warning")
+    mosquitto = broker.Broker(stand)
+    config = tree(scef, server, here, mosquitto)
+    watch = mosquitto.watch("niddgw/v1/demo/dev/+/event/data")
+    gateway = stand.gateway(config, log_level="warning")
+    gateway.admin = config["admin"]["listen"]
     gateway.ready()
+    gateway.wait_metric("niddgw_mqtt_connected", 1)
     scef.wait("request", n=METERS, op="create", status=201)
     screen.say("scef", "serves T8 at %s and has a configuration for each of %d meters" % (scef.root, METERS))
     screen.say("server", "is an LwM2M server at %s" % server.uri)
-    screen.say("gateway", "is ready; look at http://%s/metrics, or: %s -s %s status" % (
-        gateway.admin, bed.build_dir() / "niddgwctl", gateway.dir / "run" / "ctl"))
+    screen.say("broker", "is mosquitto; all readings: mosquitto_sub -h %s -t 'niddgw/v1/+/dev/+/event/data'" % mosquitto.host)
+    screen.say("gateway", "is ready; or: %s -s %s status" % (bed.build_dir() / "niddgwctl", gateway.dir / "run" / "ctl"))
+    screen.say("gateway", "shows itself at http://%s/ while this runs" % gateway.admin, 33)
     stand.devices(scef.radio, "--count", METERS, "--prefix", "meter-", "--rate", "10", "--lifetime", "300",
                   "--notify", int(min(8000, SECONDS * 120)))
     progress, shown, well = Progress(screen), False, False
     while KEEP or not progress.is_over():
-        progress.look(server)
+        progress.look(server, watch)
         if not shown and len(progress.registered) == METERS:
             shown, well = True, show_both_ways(server, screen)
         time.sleep(0.1)
-    progress.look(server)
+    progress.look(server, watch)
     return report(progress, gateway, screen) and well
 
 
 def report(progress, gateway, screen):
-    readings = sum(progress.readings.values())
-    screen.say("", "%d of %d meters registered; %d readings arrived, at least %d of each meter" % (
-        len(progress.registered), METERS, readings, min([progress.readings.get(m, 0) for m in progress.registered] or [0])))
+    screen.say("", "%d of %d meters registered" % (len(progress.registered), METERS))
+    for who, readings in (("server", progress.readings), ("mqtt", progress.mirrored)):
+        screen.say(who, "has had %d readings, at least %d of each meter" % (
+            sum(readings.values()), min([readings.get(m, 0) for m in progress.registered] or [0])))
     screen.say("gateway", "carried %d units up: %d requests answered, %d passed on, %d dropped" % (
         gateway.metric("niddgw_uplink_total"), gateway.metric('niddgw_uplink_total{result="answered"}'),
         gateway.metric('niddgw_uplink_total{result="forwarded"}'), gateway.metric('niddgw_uplink_total{result="dropped"}')))
@@ -117,7 +156,10 @@ def report(progress, gateway, screen):
 
 
 def main():
-    for name in ("niddgwd", "niddgwctl", "niddgw-sim"):
+    if broker.missing:
+        print("demo: %s" % broker.missing, file=sys.stderr)
+        return 1
+    for name in ("niddgwd", "niddgwctl", "niddgw-sim", "niddgw-plugin-host"):
         if not (bed.build_dir() / name).exists():
             print("demo: %s is not built; run make first" % (bed.build_dir() / name), file=sys.stderr)
             return 1
