@@ -17,7 +17,7 @@
 #include "control/command_inside.h"
 #include "session/session.h"
 
-enum { TIMEOUT_MS = 30000, RETRY_MS = 1000, RESTORED_MS = 600000, ARGS_DEPTH_MOST = 16 };
+enum { TIMEOUT_MS = 30000, RETRY_MS = 1000, RESTORED_MS = 600000 };
 
 static struct timers *timers_of(const struct command_job *j)
 {

@@ -44,7 +44,7 @@ static json_t *take_value(struct links *l)
 	return NULL;
 }
 
-/* False: it is none. A flag alone is true; numbers are numbers. */
+/* False: it is none. A flag alone is true; everything else is text, so that a version stays as it was written. */
 static bool take_attribute(struct links *l, json_t *to)
 {
 	const char *name;

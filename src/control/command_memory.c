@@ -63,13 +63,17 @@ static void drop(struct commands *cs, struct cached *k)
 	free(k);
 }
 
-static void make_room(struct commands *cs, size_t size)
+static void drop_old(struct commands *cs)
 {
 	uint64_t now = clock_now_ms();
 
-	while (cs->oldest &&
-	       (cs->cache_bytes + size > CACHE_BYTES_MOST || cs->cache.count >= CACHE_MOST ||
-		now - cs->oldest->at_ms > CACHE_MS))
+	while (cs->oldest && now - cs->oldest->at_ms > CACHE_MS)
+		drop(cs, cs->oldest);
+}
+
+static void make_room(struct commands *cs, size_t size)
+{
+	while (cs->oldest && (cs->cache_bytes + size > CACHE_BYTES_MOST || cs->cache.count >= CACHE_MOST))
 		drop(cs, cs->oldest);
 }
 
@@ -79,7 +83,7 @@ const char *cache_find(struct commands *cs, const struct command_job *j)
 	struct map_node *n;
 	size_t len;
 
-	make_room(cs, 0);
+	drop_old(cs);
 	if (!j->id || key_of(j, NULL) > sizeof key)
 		return NULL;
 	len = key_of(j, key);

@@ -32,23 +32,34 @@ static long as_string(const json_t *v, uint8_t *out, size_t size)
 }
 
 /* Integers beyond what JSON readers keep exactly come as text. */
-static long as_integer(const json_t *v, uint8_t *out, size_t size)
+static long as_whole(const json_t *v, bool below_zero, uint8_t *out, size_t size)
 {
 	const char *text = json_string_value(v);
 	char buf[32], *end;
 
 	if (json_is_integer(v)) {
 		snprintf(buf, sizeof buf, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-		return put(out, size, buf, strlen(buf));
+		text = buf;
 	}
-	if (!text || !*text || strlen(text) > 20 || strspn(text, "-0123456789") != strlen(text))
+	if (!text || !*text || strlen(text) > 20 || strspn(text, "-0123456789") != strlen(text) ||
+	    (*text == '-' && !below_zero))
 		return -EINVAL;
 	errno = 0;
-	if (*text == '-')
+	if (below_zero)
 		(void)strtoll(text, &end, 10);
 	else
 		(void)strtoull(text, &end, 10);
 	return errno || *end ? -EINVAL : put(out, size, text, strlen(text));
+}
+
+static long as_integer(const json_t *v, uint8_t *out, size_t size)
+{
+	return as_whole(v, true, out, size);
+}
+
+static long as_unsigned(const json_t *v, uint8_t *out, size_t size)
+{
+	return as_whole(v, false, out, size);
 }
 
 static long as_float(const json_t *v, uint8_t *out, size_t size)
@@ -94,8 +105,8 @@ static long as_objlnk(const json_t *v, uint8_t *out, size_t size)
 	unsigned object, instance;
 	int end = 0;
 
-	if (!text || sscanf(text, "%5u:%5u%n", &object, &instance, &end) != 2 || text[end] || object > 65535 ||
-	    instance > 65535)
+	if (!text || strspn(text, "0123456789:") != strlen(text) ||
+	    sscanf(text, "%5u:%5u%n", &object, &instance, &end) != 2 || text[end] || object > 65535 || instance > 65535)
 		return -EINVAL;
 	return put(out, size, text, strlen(text));
 }
@@ -106,7 +117,7 @@ static const struct {
 	long (*write)(const json_t *v, uint8_t *out, size_t size);
 } types[] = {
 	{ "string", NIDDGW_STRING, as_string },  { "integer", NIDDGW_INTEGER, as_integer },
-	{ "int64", NIDDGW_INTEGER, as_integer }, { "uint64", NIDDGW_UNSIGNED, as_integer },
+	{ "int64", NIDDGW_INTEGER, as_integer }, { "uint64", NIDDGW_UNSIGNED, as_unsigned },
 	{ "float", NIDDGW_FLOAT, as_float },     { "boolean", NIDDGW_BOOLEAN, as_boolean },
 	{ "opaque", NIDDGW_OPAQUE, as_opaque },  { "time", NIDDGW_TIME, as_time },
 	{ "objlnk", NIDDGW_OBJLNK, as_objlnk },  { "corelnk", NIDDGW_CORELNK, as_string },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_alarm.c - the table of what is wrong */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -94,6 +95,59 @@ static void text_of_peers_is_kept_escaped(void **state)
 	alarms_free(a);
 }
 
+static char told[1024];
+static const char *const changes[ALARM_CHANGE_COUNT] = { "raised", "changed", "cleared" };
+
+static void on_change(void *arg, const struct alarm *al, enum alarm_change what)
+{
+	const size_t len = strlen(told);
+
+	(void)arg;
+	snprintf(told + len, sizeof told - len, "%s %s%s;", changes[what], al->text,
+		 al->acked_wall_ms ? " (seen)" : "");
+}
+
+static void whoever_watches_is_told_of_what_is_new(void **state)
+{
+	struct alarms *a;
+
+	(void)state;
+	told[0] = '\0';
+	assert_int_equal(alarms_new(&a, 1), 0);
+	alarm_raise(a, ALARM_WARNING, "x", "a", "before", NULL);
+	alarms_watch(a, on_change, NULL);
+	alarm_raise(a, ALARM_WARNING, "x", "a", "1", NULL);
+	alarm_raise(a, ALARM_WARNING, "x", "a", "1", NULL); /* nothing new */
+	alarm_raise(a, ALARM_MAJOR, "x", "a", "1", NULL);
+	alarm_raise(a, ALARM_WARNING, "x", "b", "no room", NULL);
+	alarm_clear(a, "x", "b");
+	alarm_clear(a, "x", "a");
+	alarm_raise(a, ALARM_WARNING, "x", "a", "2", NULL);
+	assert_string_equal(told, "changed 1;changed 1;cleared 1;raised 2;");
+	alarms_watch(a, NULL, NULL);
+	alarm_clear(a, "x", "a");
+	assert_string_equal(told, "changed 1;changed 1;cleared 1;raised 2;");
+	alarms_free(a);
+}
+
+static void what_was_seen_is_seen_until_it_says_something_new(void **state)
+{
+	struct alarms *a;
+
+	(void)state;
+	told[0] = '\0';
+	assert_int_equal(alarms_new(&a, 2), 0);
+	alarms_watch(a, on_change, NULL);
+	assert_int_equal(alarm_ack(a, "x", "a"), -ENOENT);
+	alarm_raise(a, ALARM_WARNING, "x", "a", "1", NULL);
+	assert_int_equal(alarm_ack(a, "x", "b"), -ENOENT);
+	assert_int_equal(alarm_ack(a, "x", "a"), 0);
+	alarm_raise(a, ALARM_WARNING, "x", "a", "1", NULL);
+	alarm_raise(a, ALARM_WARNING, "x", "a", "2", NULL);
+	assert_string_equal(told, "raised 1;changed 1 (seen);changed 2;");
+	alarms_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +155,8 @@ int main(void)
 		cmocka_unit_test(clearing_takes_one_away_from_any_place),
 		cmocka_unit_test(a_full_table_keeps_what_it_has),
 		cmocka_unit_test(text_of_peers_is_kept_escaped),
+		cmocka_unit_test(whoever_watches_is_told_of_what_is_new),
+		cmocka_unit_test(what_was_seen_is_seen_until_it_says_something_new),
 	};
 
 	clock_fake(1000, 1767323045678);

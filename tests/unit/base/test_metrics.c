@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_metrics.c - cells, and the page they are printed on */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -138,6 +139,33 @@ static void each_meets_counters_and_gauges(void **state)
 	metrics_free(NULL);
 }
 
+static void a_quantile_lies_between_the_bounds(void **state)
+{
+	static const double bounds[] = { 1, 2, 4 };
+	struct metrics_histogram *a, *b;
+	struct metrics *m;
+
+	(void)state;
+	assert_int_equal(metrics_new(&m), 0);
+	a = metrics_histogram(m, "h", "r=\"1\"", "H", bounds, 3);
+	b = metrics_histogram(m, "h", "r=\"2\"", "H", bounds, 3);
+	metrics_counter(m, "n", NULL, "N");
+	assert_true(isnan(metrics_quantile(m, "h", 0.5)));
+	assert_true(isnan(metrics_quantile(m, "n", 0.5)));
+	assert_true(isnan(metrics_quantile(m, "no such", 0.5)));
+	for (unsigned i = 0; i < 50; i++) {
+		metrics_observe(a, 0.5);
+		metrics_observe(b, 3);
+	}
+	assert_true(metrics_quantile(m, "h", 0.25) <= 1);
+	assert_true(metrics_quantile(m, "h", 0.75) > 2 && metrics_quantile(m, "h", 0.75) <= 4);
+	assert_true(metrics_quantile(m, "h", 0.99) > metrics_quantile(m, "h", 0.6));
+	for (unsigned i = 0; i < 1000; i++)
+		metrics_observe(b, 1000);
+	assert_true(metrics_quantile(m, "h", 0.99) >= 4 && metrics_quantile(m, "h", 0.99) < 5);
+	metrics_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +175,7 @@ int main(void)
 		cmocka_unit_test(one_name_has_one_kind),
 		cmocka_unit_test(label_values_are_escaped_and_cut_whole),
 		cmocka_unit_test(each_meets_counters_and_gauges),
+		cmocka_unit_test(a_quantile_lies_between_the_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
