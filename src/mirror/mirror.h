@@ -85,7 +85,7 @@ void mirror_forget_leg(struct mirror *m, const void *leg); /* what is half put t
 
 /**
  * The report of an answer that the gateway itself asked for, without showing it to anybody: values or object links for the asker.
- * @param take    called once, when there is something to tell; the report is borrowed for the call
+ * @param take    called once, when there is something to tell; the report is borrowed for the call, and has no id
  * @param reason  set on failure: "truncated", "depth", "bad_utf8", "type" or "format"
  * @return 0; -EBADMSG it cannot be decoded; -EACCES it is of what never leaves; -ENOMEM
  */
