@@ -266,10 +266,11 @@ interop: deps
 	+@$(MAKE) --no-print-directory $(JOBS) all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) tests/tools/interop.sh
 
-# Every unit exactly once: random kills, each step of the journal, power cuts, full disks, servers that are gone or forget.
+# Every unit exactly once: random kills, each step of the journal, power cuts, full disks, servers that are gone or forget; then a soak.
 endure: deps
 	+@$(MAKE) --no-print-directory $(JOBS) all
 	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/ledger/ledger.py --kills 200 --failpoints 1 --cuts 20 --full 2 --outages 3 --doubts 3 --reach $(ENDURE_ARGS)
+	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/ledger/ledger.py --devices 2000 --rate 800 --soak 4 --units 15000
 
 bench:
 	@tests/tools/deps.sh install bench

@@ -191,7 +191,7 @@ class Book:
     def waiting(self, since):
         """Units that may still come to an end; a NON that is missing so long after the load has ended does not."""
         late = self.clock.now() - since > 30
-        return [u for u in self.open.values() if u.con or not late]
+        return [u for u in self.open.values() if u.con or not (late or u.accepted and self._nobody_there(u.accepted))]
 
     # -- the daemon's lives -----------------------------------------------------------------------------------------------
 
@@ -201,6 +201,9 @@ class Book:
 
     def end_life(self):
         self.lives[-1][1] = self.clock.now()
+
+    def _nobody_there(self, t):
+        return any(since - MARGIN_S <= t <= (until or t) for since, until in self.lonely)
 
     def _killed_since(self, t):
         return any(end is not None and end >= t - MARGIN_S for _, end in self.lives[:-1])
@@ -216,7 +219,7 @@ class Book:
         """At most once: a kill may take along what was being sent."""
         if u.missed:
             self.counts["NON that the server did not hear"] += 1
-        elif any(since - MARGIN_S <= u.accepted <= (until or u.accepted) for since, until in self.lonely):
+        elif self._nobody_there(u.accepted):
             self.counts["NON sent while no server was there"] += 1
         elif self._killed_since(u.accepted):
             self.counts["NON lost with a kill"] += 1

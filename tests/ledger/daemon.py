@@ -5,6 +5,7 @@ Its clock can be moved (tests/tools/warp.c), a failpoint can be set, and what it
 (powercut.c).
 """
 import asyncio
+import json
 import mmap
 import os
 import re
@@ -195,4 +196,15 @@ class Daemon:
             found = re.match(r"(\w+)(\{.*\})? (\S+)$", line)
             if found:
                 out[found.group(1)] = out.get(found.group(1), 0.0) + float(found.group(3))
+                result = re.search(r'result="(\w+)"', found.group(2) or "")
+                if result:  # NAME{RESULT}, over all else
+                    key = "%s{%s}" % (found.group(1), result.group(1))
+                    out[key] = out.get(key, 0.0) + float(found.group(3))
         return out
+
+    async def waiting(self):
+        """What is in the daemon's queue."""
+        def get():
+            with urllib.request.urlopen("http://%s/api/v1/queue?limit=1000" % self.admin, timeout=10) as answer:
+                return json.load(answer)["items"]
+        return await asyncio.to_thread(get)

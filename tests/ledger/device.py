@@ -100,6 +100,10 @@ class Device:
         elif u.kind in "RU" and m.code in ("4.00", "4.03", "4.04"):
             self.book.fault(u, "the registration is not known any more")
 
+    def garble(self):
+        """What is no message: an option that is longer than the rest."""
+        self.transport(b"\x50\x01" + random.randbytes(2) + b"\xbd\x01" + random.randbytes(3), None, False)
+
     # -- notifying ------------------------------------------------------------------------------------------------------------
 
     def can_notify(self, relation):

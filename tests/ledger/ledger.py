@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import pathlib
 import random
+import resource
 import shutil
 import sys
 import tempfile
@@ -41,6 +42,8 @@ async def run(args, directory):
     try:
         await scene.daemon.start()
         await scene.register()
+        if args.soak:
+            await soak(scene, args)
         scene.start_load()
         await scene.more(200)
         todo = plan(args)
@@ -64,6 +67,21 @@ async def run(args, directory):
             scene.daemon.unmount()
         scene.close()
     return report(scene, args)
+
+
+async def soak(scene, args):
+    """Stretches of the same load: the first ones find the memory that the daemon needs, the last one must need no more."""
+    scene.malformed = 0.01
+    sizes = []
+    for _ in range(args.soak):
+        sizes.append(await rounds.soak(scene, args.units))
+    scene.malformed = 0
+    print("soak: RSS %s MiB, descriptors %s" % (" ".join("%.1f" % (rss / 2**20) for rss, _ in sizes), " ".join("%d" % fds for _, fds in sizes)))
+    (rss, fds), (last_rss, last_fds) = sizes[-2:]
+    if last_fds > fds + 8:
+        scene.book.faults.append((None, "descriptors grew from %d to %d" % (fds, last_fds)))
+    if last_rss > rss + args.growth * 2**20:
+        scene.book.faults.append((None, "memory grew from %d to %d octets in one stretch" % (rss, last_rss)))
 
 
 def report(scene, args):
@@ -91,12 +109,17 @@ def main():
     parser.add_argument("--full", type=int, default=0, help="rounds of a full disk")
     parser.add_argument("--outages", type=int, default=0, help="rounds in which all servers are gone")
     parser.add_argument("--doubts", type=int, default=0, help="rounds in which servers forget what they have not answered")
-    parser.add_argument("--hasty", action="store_true", help="a failpoint that is not reached at once is not waited for")
+    parser.add_argument("--soak", type=int, default=0, help="stretches of load with peers that flap and 1 %% malformed units, two at least")
+    parser.add_argument("--units", type=int, default=3000, help="of one stretch")
+    parser.add_argument("--growth", type=float, default=4, help="MiB that the memory may grow in the last stretch")
+    parser.add_argument("--hasty", action="store_true", help="nothing that takes long: a failpoint that is not reached at once, a circuit that opens")
     parser.add_argument("--reach", action="store_true", help="a failpoint that is not reached is a fault")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--show", type=int, default=5, help="faults whose history is printed")
     parser.add_argument("--keep", type=pathlib.Path, help="directory that is kept; otherwise one is made, and kept after a fault")
     args = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a socket for each device, here and there
     seed = random.randrange(1 << 32) if args.seed is None else args.seed
     random.seed(seed)
     directory = args.keep or pathlib.Path(tempfile.mkdtemp(prefix="ngw-ledger-"))

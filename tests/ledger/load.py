@@ -15,7 +15,8 @@ ACK_TIMEOUT_S = 1
 RELATIONS = 2  # observations of each device
 MIX = {"S": 20, "U": 3, "P": 10, "N": 22, "M": 22, "r": 9, "w": 8, "e": 6}  # shares of the kinds of units
 TICK_S = 0.02
-START_S = 30
+START_S = 60
+T8_MOST = 200  # devices behind the SCEF: each has a connection, of which one address may have so many
 
 
 class DeviceSocket(asyncio.DatagramProtocol):
@@ -49,6 +50,7 @@ class Scene:
         self.servers, self.devices, self.sockets = [], [], []
         self.scef = Scef(self.book, loop_host())
         self.loading, self.task, self.made = False, None, 0
+        self.malformed, self.garbled = 0, 0  # share of units that are none; how many there were in this life of the daemon
         self.reached, self.skipped = {}, []  # failpoints; rounds that cannot be done here
         self.hasty = False
 
@@ -79,7 +81,7 @@ class Scene:
         device = Device(self.book, name, server, ACK_TIMEOUT_S)
         self.devices.append(device)
         record = {"name": name, "ep": name, "servers": [server.name], "profile": "own"}
-        if i % 2:
+        if i % 2 or i >= 2 * T8_MOST:
             sock = DeviceSocket(device, (gw, 20000))
             self.sockets.append(sock)
             return dict(record, link="sgi", address=await sock.open())
@@ -147,6 +149,9 @@ class Scene:
             due, before = min(due + (now - before) * self.rate, self.rate), now
             while self.loading and due >= 1:
                 due -= 1
+                if random.random() < self.malformed:
+                    random.choice(self.devices).garble()
+                    self.garbled += 1
                 kind = random.choices(kinds, shares)[0]
                 for _ in range(8):  # whoever is busy is passed over
                     if self._make(random.choice(self.devices), kind):
@@ -188,6 +193,18 @@ class Scene:
             await self.until(lambda: not self.book.waiting(since), seconds, lambda: "")
         except Fault:
             pass
+
+    async def until_idle(self, seconds):
+        """The daemon has nothing open any more, in memory or on disk."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            left, m = await self.daemon.waiting(), await self.daemon.metrics()
+            if not left and m["niddgw_store_open_entries"] == m["niddgw_store_queued_bytes"] == 0:
+                return
+            if loop.time() > deadline:
+                raise Fault("still there: %d open entries, %s" % (m["niddgw_store_open_entries"], left[:5]))
+            await asyncio.sleep(0.2)
 
     def close(self):
         if self.task:

@@ -8,6 +8,7 @@ from bed import REPO
 from book import LIFETIME_S
 
 AWAY_S = LIFETIME_S + 13  # longer than any window in which messages are remembered
+ANSWERS_S = 600           # the longest answer_within_s
 FAILPOINT_S, HASTY_S = 5, 1
 SEGMENTS = 66  # of the journal: from 64 on the oldest is cleaned
 SMALL_DISK = 96 << 20
@@ -124,6 +125,46 @@ async def outage(scene):
     await killed(scene)
     await scene.more(150)
     await company(scene)
+
+
+async def flapping(scene):
+    """Servers and the SCEF go and come back, one at a time, until this is cancelled."""
+    while True:
+        await moment()
+        if random.random() < 0.2:
+            await scene.scef.flap(0 if scene.hasty else random.uniform(0.05, 0.5))  # that would open its circuit for half a minute
+            continue
+        s = random.choice(scene.servers)
+        scene.book.lonely.append([scene.clock.now(), None])
+        s.close()
+        await moment(0.5)
+        await s.open()
+        scene.book.lonely[-1][1] = scene.clock.now()
+
+
+async def soak(scene, units):
+    """R1: one stretch of mixed load with peers that flap and units that are none. Afterwards nothing is left of it."""
+    flaps = asyncio.get_running_loop().create_task(flapping(scene))
+    scene.start_load(moody=False)
+    for s in scene.servers:
+        if s.name != "deaf":  # that one comes and goes enough
+            s.be_moody()
+    await scene.more(units)
+    flaps.cancel()
+    for s in scene.servers:
+        if s.transport is None:
+            await s.open()
+    if scene.book.lonely and scene.book.lonely[-1][1] is None:
+        scene.book.lonely[-1][1] = scene.clock.now()
+    if not scene.scef.server.is_serving():
+        await scene.scef.open()
+    await scene.settle(DRAIN_S)
+    await scene.pass_time(ANSWERS_S + AWAY_S)
+    await scene.until_idle(DRAIN_S)
+    m = await scene.daemon.metrics()
+    if m["niddgw_uplink_total{malformed}"] != scene.garbled:
+        scene.book.faults.append((None, "%d units were no messages, the daemon counts %d" % (scene.garbled, m["niddgw_uplink_total{malformed}"])))
+    return m["niddgw_rss_bytes"], m["niddgw_fds"]
 
 
 async def doubt(scene):

@@ -108,9 +108,20 @@ class Scef:
         self.root = "http://%s:%d" % (host, port)
         self.users, self.configs, self.pending, self.next_id = {}, {}, {}, 1
         self.server, self.refusals = None, 0  # refusals: answers like 503
+        self.writers = set()  # of the gateway's connections
 
     async def open(self):
         self.server = await asyncio.start_server(self._serve, self.host, self.port, backlog=256)
+
+    async def flap(self, seconds):
+        """All connections are lost; seconds: and for so long nobody is there."""
+        if seconds:
+            self.server.close()
+        for writer in list(self.writers):
+            writer.transport.abort()
+        if seconds:
+            await asyncio.sleep(seconds)
+            await self.open()
 
     def add(self, device, external_id, buffer):
         user = self.users[external_id] = User(self, device, external_id, buffer)
@@ -128,6 +139,7 @@ class Scef:
     # -- the API ------------------------------------------------------------------------------------------------------------
 
     async def _serve(self, reader, writer):
+        self.writers.add(writer)
         try:
             while True:
                 first, _, body = await read_message(reader)
@@ -143,6 +155,7 @@ class Scef:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
+            self.writers.discard(writer)
             writer.close()
 
     def _answer(self, method, path, body):
