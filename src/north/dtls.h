@@ -22,7 +22,7 @@ BIO *dtls_bio(struct north_assoc *a);
 int dtls_handshake(struct north_assoc *a, SSL *ssl);
 long dtls_resend(struct north_assoc *a, SSL *ssl);
 
-/* ---- dtls.c ---- */
+/* ---- the association ---- */
 struct dtls {
 	struct north_assoc head; /* first */
 	struct secure sec;
@@ -34,5 +34,18 @@ struct dtls {
 	bool alert, alert_again; /* one without protection was seen, and a retransmission has gone out since */
 	uint8_t description;
 };
+static inline struct timers *dtls_timers(const struct dtls *d)
+{
+	return loop_timers(d->head.srv->north->env.loop);
+}
+
+/* ---- dtls_shake.c ---- */
+/* A new handshake on the connected socket, in place of whatever was; ends in assoc_up(), assoc_end(), or tries again by itself. */
+void dtls_begin(struct dtls *d);
+/* As far as it goes with n->datagram. n->current is the association, and is not when it was closed meanwhile. */
+void dtls_step(struct dtls *d);
+void dtls_note_alert(struct dtls *d, const struct dtls_sorted *sorted);
+/* ICMP says that nobody listens there, which anybody can say: worth the next address when there is one, and nothing more. */
+void dtls_note_refusal(struct dtls *d);
 
 #endif

@@ -112,6 +112,9 @@ void secure_good(struct north_assoc *a, struct secure *x);
 /* Over and not good: counted, one warning for a row of the same, an alarm; the SSL is gone. Returns the milliseconds to wait before the
  * next try, with jitter in it. */
 uint32_t secure_failed(struct north_assoc *a, struct secure *x, enum secure_result r, const char *why);
+/* secure_resume.c. The fingerprint of this handshake, and the session that the owner has kept, if it still may be resumed. */
+void secure_resume(const struct north_assoc *a, struct secure *x, const struct north_credentials *c);
+void secure_forget(struct north_assoc *a); /* the owner need not keep it any more */
 /* Hands the owner a session that came since, if any (TLS 1.3: after the handshake). */
 void secure_keep(struct north_assoc *a, struct secure *x);
 /* Frees the SSL, without a word to anybody; the session stays good for resumption. */
