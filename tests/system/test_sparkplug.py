@@ -30,7 +30,7 @@ def start(gateway, udp_peer, broker):
         def change(tree):
             tree["plugins"] = [dict({"name": "spb", "plugin": "sparkplug", "broker": broker.uri, "group": "plant"}, **keys)]
         host = Host(broker)  # before the first birth
-        p = pair(gateway, udp_peer, tree_change=change)
+        p = pair(gateway, udp_peer, tree_change=change, profile={"quota_units_per_min": 100000})
         p.host = host
         p.gw.wait_metric("niddgw_sparkplug_connected", 1)
         return p
@@ -220,4 +220,18 @@ def test_the_will_and_the_goodbye(start):
     third = p.host.wait("NBIRTH", since=since)
     assert third["bdSeq"].value == second["bdSeq"].value + 1
     p.host.wait("DBIRTH", since=since)
+    p.host.check()
+
+
+def test_a_broker_that_stalls_gets_what_is_true_when_it_goes_on(start, broker):
+    """More is reported than connection and window hold: what was left out is in a birth, and numbers have no gap."""
+    p = start()
+    p.register()
+    got, size = p.observe("/3303/0/5750"), 1200
+    broker.program.signal(signal.SIGSTOP)
+    for n in range(3000):
+        p.dev.send(got.reply("2.05", b"%05d" % n + b"x" * size, observe=n + 2, type=NON, mid=p.dev.next_mid(), content_format=TEXT))
+        p.srv.recv()
+    broker.program.signal(signal.SIGCONT)
+    p.host.wait(None, where=lambda m: m.metrics and str(m.metrics[0].value).startswith("02999"))
     p.host.check()

@@ -109,7 +109,7 @@ class Host:
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             self._take()
-            found = [m for m in self.messages[since:] if m.kind == kind and where(m) and all(getattr(m, k) == v for k, v in fields.items())][:n]
+            found = [m for m in self.messages[since:] if kind in (None, m.kind) and where(m) and all(getattr(m, k) == v for k, v in fields.items())][:n]
             if len(found) == n:
                 return found[0] if n == 1 else found
             time.sleep(0.02)
