@@ -5,7 +5,6 @@
  * that talks without end costs a little and no more, and itself has to wait.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -143,7 +142,7 @@ static void on_end(struct instance *in)
 	in->watch = NULL;
 	if (in->state == INSTANCE_STOPPING || in->state == INSTANCE_REFUSED)
 		return;          /* it has been told to, or is on its way */
-	kill(-in->pid, SIGKILL); /* one that only closed its socket; how it ended is known when it is reaped */
+	instance_kill(in); /* one that only closed its socket; how it ended is known when it is reaped */
 }
 
 void link_read(struct instance *in)
