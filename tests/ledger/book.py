@@ -17,6 +17,7 @@ import time
 
 LIFETIME_S = 247  # EXCHANGE_LIFETIME with the defaults of RFC 7252 4.8.2: how long servers and devices remember messages
 MARGIN_S = 0.5    # two ends of one moment
+LAG_S = 5         # what has come to a socket here is read after this at most
 PATIENCE_S = 15   # of the servers
 
 ASKS_UP, NOTES, ASKS_DOWN = "RSUP", "NM", "rweo"
@@ -191,7 +192,7 @@ class Book:
     def waiting(self, since):
         """Units that may still come to an end; a NON that is missing so long after the load has ended does not."""
         late = self.clock.now() - since > 30
-        return [u for u in self.open.values() if u.con or not (late or u.accepted and self._nobody_there(u.accepted))]
+        return [u for u in self.open.values() if u.con or not (late or u.accepted and self._nobody_there(u))]
 
     # -- the daemon's lives -----------------------------------------------------------------------------------------------
 
@@ -202,8 +203,9 @@ class Book:
     def end_life(self):
         self.lives[-1][1] = self.clock.now()
 
-    def _nobody_there(self, t):
-        return any(since - MARGIN_S <= t <= (until or t) for since, until in self.lonely)
+    def _nobody_there(self, u):
+        """It was on its way while a server was gone, or lay unread in its socket when that was closed."""
+        return any(since - LAG_S <= u.accepted and u.events[0][0] <= (until or u.accepted) + MARGIN_S for since, until in self.lonely)
 
     def _killed_since(self, t):
         return any(end is not None and end >= t - MARGIN_S for _, end in self.lives[:-1])
@@ -219,7 +221,7 @@ class Book:
         """At most once: a kill may take along what was being sent."""
         if u.missed:
             self.counts["NON that the server did not hear"] += 1
-        elif self._nobody_there(u.accepted):
+        elif self._nobody_there(u):
             self.counts["NON sent while no server was there"] += 1
         elif self._killed_since(u.accepted):
             self.counts["NON lost with a kill"] += 1
