@@ -26,8 +26,8 @@ PORTS = (20000, 32767)  # what north.ports is when nobody sets it
 class Peer(Sim):
     """A program of ours around the Leshan libraries; commands and events are those of class Console."""
 
-    def __init__(self, main, *args):
-        Program.__init__(self, [*JAVA, "-cp", CLASSPATH, "niddgw.interop." + main, *args], stdout=JsonLines)
+    def __init__(self, main, *args, properties=()):
+        Program.__init__(self, [*JAVA, *("-D" + p for p in properties), "-cp", CLASSPATH, "niddgw.interop." + main, *args], stdout=JsonLines)
         self.argv = ["java", main, *args]  # what shows in complaints
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
@@ -46,9 +46,9 @@ class Peer(Sim):
         return super().stop()
 
 
-def server_peer(scheme="coap", listen=None, *pem):
-    """pem: files of the certificate, its key and the authority of clients; absent: no certificates."""
-    peer = Peer("ServerPeer", scheme, listen or "%s:0" % loop_host(), *map(str, pem))
+def server_peer(scheme="coap", listen=None, *pem, suites=None):
+    """pem: files of the certificate, its key and the authority of clients; absent: no certificates. suites: the only ones, with commas."""
+    peer = Peer("ServerPeer", scheme, listen or "%s:0" % loop_host(), *map(str, pem), properties=["suites=" + suites] if suites else ())
     peer.uri = "%s://%s" % (scheme, peer.info["listen"])
     return peer
 

@@ -53,8 +53,8 @@ class Secured(Tunnel):
     def change(self, tree):
         """Of the configuration, beyond what all have."""
 
-    def start_server(self, *pem):
-        self.server = self.bed._keep(server_peer("coaps", self.at, *pem))
+    def start_server(self, *pem, suites=None):
+        self.server = self.bed._keep(server_peer("coaps", self.at, *pem, suites=suites))
 
     def until(self, test, what, steps=60):
         """Lets time pass for the daemon until test() holds; None is no answer yet."""
@@ -76,6 +76,7 @@ class Secured(Tunnel):
 class Psk(Secured):
     """Identity = ep; one device has another key than the server knows."""
     name, security, others = "psk", "psk", ("wrong",)
+    suite = "TLS_PSK_WITH_AES_128_CCM_8"
 
     def prepare(self):
         self.keys = {ep: secrets.token_hex(16) for ep in self.local}
@@ -88,8 +89,8 @@ class Psk(Secured):
     def device_keys(self, name):
         return {"psk_identity": name, "psk_key": "file:%s" % (self.dir / (name + ".key"))}
 
-    def start_server(self):
-        super().start_server()
+    def start_server(self, **kw):
+        super().start_server(**kw)
         for ep, key in self.keys.items():
             self.server.do("secure", ep=ep, identity=ep, key=key)
 
@@ -98,6 +99,7 @@ class X509(Secured):
     """Each device with a certificate of its own, CN = ep. Beside the main one there is one whose certificate has another CN, one
     with a certificate of a stranger, and one that asks for a server whose name is not in its certificate."""
     name, security, others = "x509", "x509", ("cn", "stranger", "name")
+    suite = "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8"
 
     def prepare(self):
         self.ca, stranger = Authority(self.dir / "ca"), Authority(self.dir / "stranger")
@@ -114,8 +116,8 @@ class X509(Secured):
         tree["servers"].append(dict(entry, name="named", server_name="other.example"))
         entry["server_name"] = "lwm2m.example"
 
-    def start_server(self):
-        super().start_server(*self.pem)
+    def start_server(self, **kw):
+        super().start_server(*self.pem, **kw)
         for ep in self.local:
             self.server.do("secure", ep=ep)
 
@@ -241,15 +243,16 @@ def server_killed(run):
 
 
 def server_restarted(run):
-    """the server ends and starts: the device registers again, and the server reads at once"""
+    """the server ends, and starts with the suite of LwM2M 1.0 alone: the device registers again, and the server reads at once"""
     way = run.way
     way.server.stop()
-    way.start_server()
+    way.start_server(suites=way.suite)
     mark = run.clients.mark()
     run.client("update")
     event = way.until(lambda: way.server.events("registered", ep=run.ep), "not registered at the new server")[0]
     assert event["addr"] == run.source, (event, run.source)
     run.clients.wait("registered", since=mark, ep=run.ep)
+    way.gateway.wait_log(r"dev=%s ev=handshake .*suite=[A-Z0-9-]*AES128-CCM8" % run.ep)
     return run.good("read", "2.05", path=SENSOR)
 
 

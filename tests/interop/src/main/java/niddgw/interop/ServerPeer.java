@@ -7,11 +7,14 @@ import java.security.GeneralSecurityException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 import org.eclipse.californium.core.CoapServer;
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.Endpoint;
 import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
+import org.eclipse.californium.scandium.dtls.cipher.CipherSuite;
 import org.eclipse.leshan.core.endpoint.Protocol;
 import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.node.codec.DefaultLwM2mEncoder;
@@ -42,7 +45,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * ready event tells it).
  *
  * On coaps "secure" says what a client shows: "ep" with "identity" and "key" (hexadecimal), or alone when its certificate
- * does. The operations of class Operations are commands with "ep"; so are "cancel" ("path" or none for a composite one,
+ * does; the system property "suites" names the only cipher suites. The operations of class Operations are commands with "ep"; so are "cancel" ("path" or none for a composite one,
  * "active"), "peers" (what came from which address) and "registrations".
  */
 public final class ServerPeer {
@@ -62,6 +65,9 @@ public final class ServerPeer {
 		var endpoints = new CaliforniumServerEndpointsProvider.Builder(new CoapServerProtocolProvider(), new CoapsServerProtocolProvider());
 		Configuration configuration = endpoints.createDefaultConfiguration();
 		configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, MAX_BODY);
+		if (protocol == Protocol.COAPS && System.getProperty("suites") != null)
+			configuration.set(DtlsConfig.DTLS_CIPHER_SUITES,
+					Stream.of(System.getProperty("suites").split(",")).map(CipherSuite::getTypeByName).toList());
 		CaliforniumServerEndpointsProvider provider = endpoints.setConfiguration(configuration).addEndpoint(listen, protocol).build();
 		LeshanServerBuilder builder = new LeshanServerBuilder().setEndpointsProviders(provider).setSecurityStore(secrets)
 				.setObjectModelProvider(new StaticModelProvider(Models.all()));
