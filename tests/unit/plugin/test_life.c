@@ -3,8 +3,11 @@
  */
 #include "scene.h"
 
+#include "plugin/parts.h"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define BAD(what) "{ name = \"one\"; plugin = \"bad\"; what = \"" what "\"; }"
 
@@ -59,6 +62,23 @@ static void the_alarm_is_cleared_once_when_it_has_been_up_for_a_while(void **sta
 	release_log();
 	assert_true(is_logged(s, "ev=alarm.raised type=plugin.down source=one"));
 	assert_true(is_logged(s, "ev=alarm.cleared type=plugin.down source=one"));
+}
+
+/* Its end is known before its socket was read to the end: nothing but it may be ended for that. */
+static void one_that_is_reaped_before_its_last_words_are_read_ends_nobody_else(void **state)
+{
+	struct scene *s = *state;
+	siginfo_t info;
+	pid_t pid;
+
+	configure(s, "{ name = \"one\"; plugin = \"good\"; file = \"out\"; }");
+	until(s, is_in, "one running");
+	pid = look(s, "one").st.pid;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	instance_reap(s->plugins->instances);
+	assert_true(has_ended(s, "one down"));
+	assert_true(strstr(look(s, "one").reason, "ended by signal 9"));
 }
 
 static void who_has_been_up_for_a_minute_begins_anew(void **state)
@@ -534,6 +554,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_crash_raises_one_alarm_and_restarts_wait_twice_as_long_each_time),
 		T(the_alarm_is_cleared_once_when_it_has_been_up_for_a_while),
+		T(one_that_is_reaped_before_its_last_words_are_read_ends_nobody_else),
 		T(who_has_been_up_for_a_minute_begins_anew),
 		T(s41_an_endless_loop_is_ended),
 		T(s41_lwm2m_47_a_sleep_of_thirty_seconds_is_ended),
