@@ -111,8 +111,8 @@ void block_too_big(struct device *d, size_t needed)
 	char text[128];
 
 	d->too_big = needed < UINT16_MAX ? (uint16_t)needed : UINT16_MAX;
-	snprintf(text, sizeof text, "a message protected by OSCORE needs %zu octets, the link takes %u", needed,
-		 device_mtu(d));
+	snprintf(text, sizeof text, "a message that is protected end to end needs %zu octets, the link takes %u",
+		 needed, device_mtu(d));
 	alarm_raise(d->all->env.alarms, ALARM_MINOR, "device.too_big", device_name(d), text,
 		    "let its server use smaller blocks, or raise the MTU");
 }

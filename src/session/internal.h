@@ -653,7 +653,7 @@ void block_over(struct exchange *x);
 void block_forget(struct assoc *a);
 void block_give_up(struct assoc *a); /* others need not wait for the end of its body */
 void block_free(struct device *d);
-void block_too_big(struct device *d, size_t needed); /* the alarm device.too_big */
+void block_too_big(struct device *d, size_t needed); /* the alarm device.too_big, of what is protected end to end */
 void block_fits(struct device *d);                   /* clears it when the MTU has grown */
 /* An answer to the device that does not fit is kept, its first part is built: its length, or -EMSGSIZE. */
 long block_hold_answer(struct exchange *x, const struct coap_msg *m, const struct coap_view *v, const struct coap_crossing *c, enum coap_type type,
