@@ -20,6 +20,7 @@
 #define FORM 1
 #define KEY_MAX (512 + T8_ID_MAX) /* a link of a longer name remembers nothing */
 #define RECORD_MAX (2048 + PENDING_MAX * (32 + T8_TAIL_MAX))
+#define ONCE_NOTED_MS 1000
 #define UNCLAIMED_MS 60000u /* devices of the configuration are there long before */
 #define HOUR_S 3600u
 #define DAY_S 86400u
@@ -199,6 +200,15 @@ void t8_keep_forget(struct t8_dev *d)
 	d->kept = 0;
 }
 
+/* Whether the store should know of the request c by now. An answer that goes twice does no harm, so most are over
+ * before. */
+static bool is_to_be_noted(const struct t8_call *c)
+{
+	const struct t8_item *it = c->op == T8_OP_DELIVER && c->d && c->d->busy ? c->d->busy->flying : NULL;
+
+	return it && it->key && !it->noted && (!it->once || clock_now_ms() - c->started_ms >= ONCE_NOTED_MS);
+}
+
 /* Requests that were not answered within a tick: an answer that comes at once costs nothing here. */
 void t8_keep_flying(struct t8_link *l)
 {
@@ -207,8 +217,7 @@ void t8_keep_flying(struct t8_link *l)
 	if (!l->base.env->store)
 		return;
 	LIST_FOREACH(c, &l->calls, link)
-	if (c->op == T8_OP_DELIVER && c->d && c->d->busy && c->d->busy->flying && c->d->busy->flying->key &&
-	    !c->d->busy->flying->noted) {
+	if (is_to_be_noted(c)) {
 		c->d->busy->flying->noted = true;
 		t8_keep(c->d);
 	}
