@@ -157,8 +157,6 @@ static int refuse(struct gateway *g, struct plan *p, int err)
 	free(p->later);
 	log_ev(LOG_ERROR, ROOM, "reload.refused",
 	       LF_STR("reason", err == -EINVAL ? "faults in the configuration" : strerror(-err)));
-	alarm_raise(g->alarms, ALARM_MAJOR, "config.reload_failed", "config",
-		    "the new configuration was refused, the old one is in force", "run niddgwd -t and reload again");
 	return err;
 }
 
@@ -235,7 +233,6 @@ int gateway_reload(void *gateway, FILE *report)
 	swap_in(g, &p);
 	gateway_set_log(g);
 	(void)gateway_show(g);
-	alarm_clear(g->alarms, "config.reload_failed", "config");
 	(void)notify_send("READY=1");
 	return 0;
 }

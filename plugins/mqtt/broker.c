@@ -49,6 +49,7 @@ struct broker {
 	bool will_retain;
 	uint32_t will_delay_s;
 	size_t (*will_of)(void *arg, uint8_t *buf, size_t size);
+	const char *will_content_type; /* borrowed, for good */
 	char **subscriptions;
 	pthread_t thread;
 	bool running; /* the thread was started */
@@ -263,11 +264,23 @@ static void wait_ms(struct broker *b, uint32_t ms)
 	pthread_mutex_unlock(&b->lock);
 }
 
+/* What is JSON is said to be UTF-8. */
+static void add_type(mosquitto_property **props, const char *type)
+{
+	const char *said = type ? type : "application/json";
+
+	if (strstr(said, "json"))
+		(void)mosquitto_property_add_byte(props, MQTT_PROP_PAYLOAD_FORMAT_INDICATOR, 1);
+	(void)mosquitto_property_add_string(props, MQTT_PROP_CONTENT_TYPE, said);
+}
+
 static int set_will(struct broker *b, const void *will, size_t len)
 {
 	mosquitto_property *props = NULL;
 	int err;
 
+	if (b->v5)
+		add_type(&props, b->will_content_type);
 	if (b->v5 && b->will_delay_s)
 		(void)mosquitto_property_add_int32(&props, MQTT_PROP_WILL_DELAY_INTERVAL, b->will_delay_s);
 	err = mosquitto_will_set_v5(b->m, b->will_topic, (int)len, will, 1, b->will_retain, props);
@@ -403,12 +416,8 @@ static mosquitto_property *publish_properties(const struct broker *b, const stru
 
 	if (!b->v5)
 		return NULL;
-	if (p->len) {
-		if (!p->content_type)
-			(void)mosquitto_property_add_byte(&props, MQTT_PROP_PAYLOAD_FORMAT_INDICATOR, 1);
-		(void)mosquitto_property_add_string(&props, MQTT_PROP_CONTENT_TYPE,
-						    p->content_type ? p->content_type : "application/json");
-	}
+	if (p->len)
+		add_type(&props, p->content_type);
 	if (p->correlation && p->correlation_len <= UINT16_MAX)
 		(void)mosquitto_property_add_binary(&props, MQTT_PROP_CORRELATION_DATA, p->correlation,
 						    (uint16_t)p->correlation_len);
@@ -542,6 +551,7 @@ int broker_open(struct broker **out, const struct broker_conf *c, const struct b
 	b->will_retain = c->will_retain;
 	b->will_delay_s = c->will_delay_s;
 	b->will_of = c->will_of;
+	b->will_content_type = c->will_content_type;
 	b->m = mosquitto_new(c->client_id, c->clean, b);
 	if (b->event >= 0 && b->host && b->subscriptions && b->m && (b->will_topic || !c->will_topic))
 		err = setup(b, c, why);

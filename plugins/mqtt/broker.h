@@ -24,6 +24,7 @@ struct broker_conf {          /* everything is copied */
 	const char *cert_file, *key_file; /* NULL: none */
 	const char *will_topic, *will;    /* QoS 1; will_topic NULL: none */
 	bool will_retain;
+	const char *will_content_type; /* as below; a literal */
 	uint32_t will_delay_s;
 	/* In place of will, asked before each attempt to connect, on the connection's own thread: octets written to buf. */
 	size_t (*will_of)(void *arg, uint8_t *buf, size_t size);
@@ -63,7 +64,7 @@ struct broker_publish {
 	size_t len;
 	int qos;
 	bool retain;
-	const char *content_type; /* NULL: "application/json", which is said to be UTF-8 */
+	const char *content_type; /* NULL: "application/json"; what is JSON is said to be UTF-8 */
 	const void *correlation;  /* MQTT 5; NULL: none */
 	size_t correlation_len;
 };

@@ -340,6 +340,7 @@ static int connect_broker(struct sparkplug *p, const char **why)
 	set.conf.clean = true;
 	set.conf.will_topic = death;
 	set.conf.will_of = will_of;
+	set.conf.will_content_type = SP_CONTENT_TYPE;
 	set.conf.subscriptions = subscriptions;
 	err = broker_open(&p->broker, &set.conf, &broker_events, p, why);
 	settings_wipe(&set);

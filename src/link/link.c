@@ -29,6 +29,13 @@ const char *const link_result_names[LINK_RES_COUNT] = {
 	[LINK_RES_DROPPED] = "dropped",     [LINK_RES_FAILED] = "failed",
 };
 
+static const char *const down_result_names[LINK_DOWN_RES_COUNT] = {
+	[LINK_DOWN_RES_SENT] = "sent",
+	[LINK_DOWN_RES_BUFFERED] = "buffered",
+	[LINK_DOWN_RES_DELIVERED] = "delivered",
+	[LINK_DOWN_RES_FAILED] = "failed",
+};
+
 /* clang-format off */
 const struct conf_item link_items[] = {
 	CONF_WORD(struct link_conf, type, NULL, link_type_words, .required = true, .reload = CONF_RESTART,
@@ -76,6 +83,14 @@ void link_init(struct link *l, const struct link_ops *ops, const struct link_con
 			 link_result_names[r]);
 		l->results[r] = metrics_counter(env->metrics, "uplink_total", labels,
 						"Units from devices by what became of them.");
+	}
+	for (int r = 0; r < LINK_DOWN_RES_COUNT; r++) {
+		snprintf(labels, sizeof labels, "transport=\"%s\",peer=\"%s\",result=\"%s\"", ops->name, peer,
+			 down_result_names[r]);
+		l->down_results[r] = metrics_counter(
+			env->metrics, "downlink_total", labels,
+			"Units to devices: sent is each that the link took, the others are what "
+			"the network told of units.");
 	}
 	snprintf(labels, sizeof labels, "transport=\"%s\",peer=\"%s\"", ops->name, peer);
 	l->bytes_up = metrics_counter(env->metrics, "uplink_bytes_total", labels,

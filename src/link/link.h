@@ -143,6 +143,9 @@ enum link_result {
 };
 extern const char *const link_result_names[LINK_RES_COUNT];
 
+/* What downlink_total counts: each unit that the link took, and what the network told of one later. */
+enum link_down_result { LINK_DOWN_RES_SENT, LINK_DOWN_RES_BUFFERED, LINK_DOWN_RES_DELIVERED, LINK_DOWN_RES_FAILED, LINK_DOWN_RES_COUNT };
+
 struct link_status { /* for control */
 	const char *state;  /* "up", "starting", "down" */
 	char detail[160];
@@ -196,6 +199,7 @@ struct link {
 	const struct link_env *env;
 	uint64_t *results[LINK_RES_COUNT]; /* metric cells */
 	uint64_t *bytes_up; /* counted by whoever gets the units */
+	uint64_t *down_results[LINK_DOWN_RES_COUNT]; /* the same, by whoever sends them */
 	bool unknown_later;            /* set by events->unknown() when it gives NULL: a device would be made, but not now (503) */
 };
 struct link_dev_base {         /* first member of every kind's struct link_dev */
@@ -213,6 +217,10 @@ void link_init(struct link *l, const struct link_ops *ops, const struct link_con
 static inline void link_count(struct link *l, enum link_result r)
 {
 	++*l->results[r];
+}
+static inline void link_count_down(struct link *l, enum link_down_result r)
+{
+	++*l->down_results[r];
 }
 
 #endif

@@ -101,6 +101,7 @@ static struct link_down down_of(enum link_class klass, rds_ports rds)
 
 static void note_down(struct device *d)
 {
+	link_count_down(device_link(d), LINK_DOWN_RES_SENT);
 	d->units_down++;
 	d->last_down_wall_ms = clock_wall_ms();
 }
@@ -392,12 +393,25 @@ static void device_reached(struct device *d)
 	gate_flush(d);
 }
 
+static void count_told(struct device *d, enum link_down_state state)
+{
+	if (!d->at)
+		return;
+	if (state == LINK_DOWN_BUFFERED)
+		link_count_down(device_link(d), LINK_DOWN_RES_BUFFERED);
+	else if (state == LINK_DOWN_DELIVERED || state == LINK_DOWN_ACKED)
+		link_count_down(device_link(d), LINK_DOWN_RES_DELIVERED);
+	else if (state == LINK_DOWN_FAILED)
+		link_count_down(device_link(d), LINK_DOWN_RES_FAILED);
+}
+
 static void on_link_down(void *arg, struct device *d, const struct link_down_event *ev)
 {
 	struct coap_tx *tx = find_tx(d, ev->id);
 	uint64_t now = clock_now_ms();
 
 	(void)arg;
+	count_told(d, ev->state);
 	if (!ev->id && (ev->state == LINK_DOWN_DELIVERED || ev->state == LINK_DOWN_ACKED)) { /* of the life before */
 		count(d->all, C_DOWN_OK);
 		device_reached(d);

@@ -278,6 +278,17 @@ static inline struct link *device_link(const struct device *d) /* NULL: it is no
 
 enum counter { C_IN_DOUBT, C_HOLD_DROPPED, C_LATE, C_NORTH_BAD, C_NORTH_DUPLICATE, C_OBSERVE_RST, C_IDENTITY, C_TOO_BIG, C_DOWN_OK, C_DOWN_FAILED, C_BLOCK_CUT, C_BLOCK_HELD, C_THROTTLED, C_PATIENCE, C_BUDGET_DROPPED, C_RULE_MADE, C_RULE_LATER, C_RULE_REFUSED, C_RELAY_REPEATED, C_RELAY_DROPPED, C_RELAY_MALFORMED, C_COUNT };
 
+/* ---- census.c: gauges of all devices together ---- */
+enum { CENSUS_LINKS = 4 }; /* entries of link_type_words */
+struct census {
+	uint64_t at_ms;                     /* when it was taken; 0: never */
+	size_t state[DEVICE_STATE_COUNT], waiting[CENSUS_LINKS];
+	uint64_t oldest_ms;
+};
+struct sessions;
+void census_open(struct sessions *s);
+void census_close(struct sessions *s);
+
 struct own;
 struct sessions {
 	struct sessions_env env;
@@ -310,8 +321,7 @@ struct sessions {
 	size_t expiry_at;                 /* where the sweep over registrations stands in the table; 0: at the beginning */
 	uint64_t expiry_ms;          /* the earliest end that it has found so far */
 	uint64_t open_up, open_down;      /* exchanges */
-	uint64_t census_ms;               /* when census was taken; 0: never */
-	size_t census[DEVICE_STATE_COUNT];
+	struct census census;
 	size_t block_bytes;               /* of bodies at hand */
 	struct device *dirty;             /* by next_dirty */
 	struct timer save;

@@ -7,7 +7,6 @@
 #include "session/internal.h"
 
 #define EXCHANGES_MAX_DEFAULT 100000
-#define CENSUS_MS 1000 /* how old a count of devices by state may be */
 
 /* ---- metrics ---- */
 
@@ -50,32 +49,6 @@ static const struct {
 				"DTLS units of servers that did not go down to a device" },
 };
 
-/* Counted by one walk for all states of a scrape: nothing is kept per change, since a lifetime runs out by itself. */
-static void census(struct sessions *s)
-{
-	uint64_t now = clock_now_ms();
-	const struct device *d;
-
-	if (s->census_ms && now - s->census_ms < CENSUS_MS)
-		return;
-	memset(s->census, 0, sizeof s->census);
-	for (size_t i = 0; (d = table_next(s, &i));)
-		s->census[device_state(d)]++;
-	s->census_ms = now ? now : 1;
-}
-
-#define GAUGE_OF_STATE(name, state)                                     \
-	static double name(void *arg)                                   \
-	{                                                               \
-		census(arg);                                            \
-		return (double)((struct sessions *)arg)->census[state]; \
-	}
-GAUGE_OF_STATE(gauge_unknown, DEVICE_UNKNOWN)
-GAUGE_OF_STATE(gauge_registered, DEVICE_REGISTERED)
-GAUGE_OF_STATE(gauge_unregistered, DEVICE_UNREGISTERED)
-GAUGE_OF_STATE(gauge_expired, DEVICE_EXPIRED)
-GAUGE_OF_STATE(gauge_barred, DEVICE_BARRED)
-
 static double gauge_up(void *arg)
 {
 	return (double)((struct sessions *)arg)->open_up;
@@ -100,11 +73,6 @@ static const struct {
 	const char *name, *labels, *help;
 	metrics_gauge_fn *fn;
 } gauge_table[] = {
-	{ "devices", "state=\"unknown\"", "Device records by state", gauge_unknown },
-	{ "devices", "state=\"registered\"", "Device records by state", gauge_registered },
-	{ "devices", "state=\"unregistered\"", "Device records by state", gauge_unregistered },
-	{ "devices", "state=\"expired\"", "Device records by state", gauge_expired },
-	{ "devices", "state=\"barred\"", "Device records by state", gauge_barred },
 	{ "exchanges", "leg=\"up\"", "Open exchanges by direction of the request", gauge_up },
 	{ "exchanges", "leg=\"down\"", "Open exchanges by direction of the request", gauge_down },
 	{ "device_records_overruled", NULL, "Stored device records that are not in effect", gauge_overruled },
@@ -120,12 +88,14 @@ static void open_metrics(struct sessions *s)
 						 counter_table[i].help);
 	for (size_t i = 0; i < sizeof gauge_table / sizeof *gauge_table; i++)
 		metrics_gauge(m, gauge_table[i].name, gauge_table[i].labels, gauge_table[i].help, gauge_table[i].fn, s);
+	census_open(s);
 }
 
 static void close_metrics(struct sessions *s)
 {
 	for (size_t i = 0; i < sizeof gauge_table / sizeof *gauge_table; i++)
 		metrics_gauge(s->env.metrics, gauge_table[i].name, gauge_table[i].labels, NULL, NULL, NULL);
+	census_close(s);
 }
 
 int sessions_new(struct sessions **out, const struct sessions_env *env)

@@ -89,6 +89,19 @@ def test_the_will_tells_that_it_is_lost(testbed, gateway):
     assert lost["reason"] == "lost" and lost["boot"] == boot and "ts" not in lost
 
 
+def test_each_payload_says_what_it_is_the_will_too(testbed, gateway):
+    broker = Broker(testbed)
+    m = Mirrored(testbed, gateway, broker, plugin={"will_delay_s": 0})
+    watch = broker.watch(BASE + "/#", "-F", "%r %q %t %F %C\t%p")  # payload format and content type behind the topic
+    m.register()
+    said = " 1 application/json"
+    watch.wait(DEV + "/event/session" + said)
+    watch.wait(DEV + "/event/data" + said)
+    m.gw.kill9()
+    watch.wait(BASE + "/state/conn" + said, where=lambda x: x.json["state"] == "offline")
+    assert not [x for x in watch.messages() if not x.topic.endswith(said)]
+
+
 def test_a_forgetful_broker_is_told_everything_again(mirrored):
     mirrored.register()
     mirrored.watch.wait(DEV + "/state/session", where=lambda m: m.json["state"] == "registered")

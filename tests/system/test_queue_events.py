@@ -35,6 +35,10 @@ def test_requests_of_both_sides_are_told_with_their_age_and_state(gateway, udp_p
     p.up("POST", "/dp", token=b"s", payload=b"x")            # the server has it, and does not answer
     send = waiting(p.gw, 3)[2]
     assert (send["dir"], send["op"], send["code"], send["path"], send["state"]) == ("up", "send", "0.02", "/dp", "sent")
+    wait_until(lambda: p.gw.metric('niddgw_queue_depth{transport="udp"}') == 2)  # what servers ask for; counted once a second
+    assert p.gw.metric('niddgw_queue_depth{transport="t8"}') == 0 and 0 < p.gw.metric("niddgw_queue_oldest_seconds") < 60
+    sent = 'niddgw_downlink_total{transport="udp",peer="%s",result="%s"}'
+    assert p.gw.metric(sent % ("sgi", "sent")) == 2 and p.gw.metric(sent % ("sgi", "failed")) == 0  # the 2.01, the read
     text = p.gw.run_ctl("queue", "meter-17").stdout.splitlines()
     assert text[0].split()[:5] == ["DEVICE", "SERVER", "DIR", "KIND", "STATE"] and len(text) == 4
     shown = json.loads(p.gw.http("/api/v1/queue?device=meter-17")[1])

@@ -338,7 +338,7 @@ void t8_detach(struct link_dev *dev, bool gone)
 size_t t8_describe(const struct link_dev *dev, char *buf, size_t size)
 {
 	const struct t8_dev *d = (const struct t8_dev *)dev;
-	json_t *j = json_pack("{s:s,s:s?,s:s?,s:b,s:i,s:i}", "configuration_state", t8_cfg_names[d->state],
+	json_t *j = json_pack("{s:s,s:s*,s:s*,s:b,s:i,s:i}", "configuration_state", t8_cfg_names[d->state],
 			      "configuration", d->tail, "alias", d->alias ? d->alias->id + 1 : NULL, "callback_proven",
 			      (d->flags & D_PROVEN) != 0, "waiting", d->busy ? (int)d->busy->queued : 0, "buffered",
 			      d->busy ? (int)d->busy->pendings : 0);

@@ -53,7 +53,7 @@ static void sum(void *arg, const char *name, const char *labels, double value)
 	char *out = arg;
 
 	if (value != 0)
-		snprintf(out + strlen(out), 256 - strlen(out), "%s{%s} %.0f\n", name, labels, value);
+		snprintf(out + strlen(out), 512 - strlen(out), "%s{%s} %.0f\n", name, labels, value);
 }
 
 static void a_link_counts_under_its_name_and_goes_on_after_a_reload(void **state)
@@ -61,18 +61,20 @@ static void a_link_counts_under_its_name_and_goes_on_after_a_reload(void **state
 	const struct link_conf conf = { .head = { .name = "op \"a\"" }, .type = 3 };
 	struct link_env env = { 0 };
 	struct link l = { 0 }, again = { 0 };
-	char text[256] = "";
+	char text[512] = "";
 
 	(void)state;
 	assert_int_equal(metrics_new(&env.metrics), 0);
 	link_init(&l, &link_udp_ops, &conf, &env);
 	link_count(&l, LINK_RES_ANSWERED);
 	*l.bytes_up += 40;
+	link_count_down(&l, LINK_DOWN_RES_DELIVERED);
 	link_init(&again, &link_udp_ops, &conf, &env);
 	link_count(&again, LINK_RES_ANSWERED);
 	metrics_each(env.metrics, sum, text);
 	assert_string_equal(text,
 			    "uplink_total{transport=\"udp\",peer=\"op \\\"a\\\"\",result=\"answered\"} 2\n"
+			    "downlink_total{transport=\"udp\",peer=\"op \\\"a\\\"\",result=\"delivered\"} 1\n"
 			    "uplink_bytes_total{transport=\"udp\",peer=\"op \\\"a\\\"\"} 40\n");
 	metrics_free(env.metrics);
 }
