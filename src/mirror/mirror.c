@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "mirror/inside.h"
+
+enum { EP_TEXT = 4 * 255 + 1 }; /* of an endpoint name with every octet escaped */
 
 int mirror_new(struct mirror **out, const struct mirror_env *env)
 {
@@ -63,8 +67,27 @@ const struct lwm2m_registry *mirror_registry(const struct mirror *m)
 	return m->registry;
 }
 
+/* A name that is no UTF-8, as the documents that tell of its device have it. */
+static void mend_ep(struct report *r, char *buf, size_t size)
+{
+	const uint8_t *p = (const uint8_t *)r->ep;
+	size_t len = p ? strlen(r->ep) : 0, n = 0;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = text_utf8(p + i, len - i);
+		if (n)
+			continue;
+		text_escape(buf, size, r->ep);
+		r->ep = buf;
+		return;
+	}
+}
+
 void mirror_give(struct mirror *m, struct report *r)
 {
+	char ep[EP_TEXT];
+
+	mend_ep(r, ep, sizeof ep);
 	report_id(&m->ids, r->id, r->arrival_ms);
 	++*m->counts[r->kind];
 	m->env.report(m->env.arg, r);

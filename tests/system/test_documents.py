@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bed import split_addr, udp_config
 from coapmsg import Msg
 from pair import REGISTER, pair
 from tap import Tap
@@ -138,3 +139,39 @@ def test_many_devices_are_told_in_portions(gateway, udp_peer, tap):
         deadline += 1
         tap.next("session")
     assert len({one["device"] for one in tap.all("session")}) == n
+
+
+HOSTILE = "x\n\x1b]0;owned\x07\x9b2J\x7f"
+
+
+def test_s37_hostile_names_are_escaped_in_every_document_and_line(gateway, udp_peer, tap):
+    """An endpoint name, object links and values with control characters and octets that are no UTF-8."""
+    server, device = udp_peer(port=5683), udp_peer()
+    tree = udp_config(server.uri, {"m1": "%s:%d" % device.addr})
+    del tree["devices"][0]["ep"]
+    tree["plugins"] = [tap.conf()]
+    gw = gateway(tree).ready()
+    gw.wait_metric('niddgw_plugin_up{plugin="tap"}', 1)
+    device.to = split_addr(tree["links"][0]["listen"])
+    name = HOSTILE.encode() + b"\xff"
+    query = [(15, q) for q in (b"ep=" + name, b"lt=300", b"lwm2m=1.1", b"b=U")]
+    links = b'</3/0>,</3303/0>;title="' + name.replace(b"\n", b"\\n") + b'"'
+    device.send(Msg(code="0.02", mid=1, token=b"a", options=[(11, b"rd"), (12, b"\x28"), *query], payload=links))
+    server.reply(server.recv(), "2.01", options=[(8, b"rd"), (8, b"1")])
+    assert device.recv().code == "2.01"
+    told = tap.next("session", event="registered")  # each line and document is read and held against its schema
+    tap.seen = 0
+    assert told["json"]["ep"] == told["state"]["ep"] == tap.next("data")["json"]["ep"]
+    assert told["json"]["ep"].startswith("x\\x0a\\x1b]0;owned") and "\\xff" in told["json"]["ep"]
+    for mid, value in ((2, name), (3, HOSTILE.encode()), (4, 1000 * b"y")):
+        server.send(Msg.request("GET", "/3/0/0", mid=mid, token=b"r%d" % mid))
+        device.reply(device.recv(), "2.05", value, content_format=0)
+        assert server.recv().payload == value
+    assert tap.next("raw")["json"]["reason"] == "bad_utf8"
+    values = [one["json"]["values"][0]["value"] for one in tap.all("data") if one["json"]["op"] == "read"]
+    assert values == [HOSTILE, 1000 * "y"]
+    answer = tap.ask("read", HOSTILE.replace("\n", " "), path="/3/0/0")
+    assert answer["error"]["code"] == "forbidden"
+    gw.stop()
+    assert not [c for line in gw.log.lines for c in line if ord(c) < 0x20 or 0x7f <= ord(c) < 0xa0]
+    assert all(len(line) < 4096 for line in gw.log.lines)
