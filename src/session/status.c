@@ -94,13 +94,21 @@ static void reach_status(const struct device *dev, struct device_status *st)
 	st->rate = budget_status(d, &st->rate_limit, &st->rate_window_s, &st->rate_used);
 }
 
+/* Also while it could not be attached there. */
+static const char *link_type(const struct device *d)
+{
+	const struct link *l = d->at ? device_link(d) : sessions_link(d->all, d->conf->link);
+
+	return l ? l->ops->name : "";
+}
+
 void device_status(const struct device *d, struct device_status *st)
 {
 	*st = (struct device_status){
 		.name = device_name(d),
 		.ep = device_ep(d),
 		.link = d->conf->link,
-		.link_type = d->at ? device_link(d)->ops->name : "",
+		.link_type = link_type(d),
 		.profile = d->profile->conf->head.name,
 		.conf = d->conf,
 		.stored = d->stored,
