@@ -476,6 +476,7 @@ static int setup(struct broker *b, const struct broker_conf *c, const char **why
 
 	(void)mosquitto_int_option(b->m, MOSQ_OPT_PROTOCOL_VERSION, b->v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
 	(void)mosquitto_int_option(b->m, MOSQ_OPT_TCP_NODELAY, 1);
+	(void)mosquitto_int_option(b->m, MOSQ_OPT_SEND_MAXIMUM, BROKER_WINDOW); /* or as many as the broker takes */
 	(void)mosquitto_threaded_set(b->m, true);
 	mosquitto_connect_v5_callback_set(b->m, on_connect);
 	mosquitto_message_v5_callback_set(b->m, on_message);

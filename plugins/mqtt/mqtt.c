@@ -80,7 +80,10 @@ static void mqtt_poll(void *state, int fd, unsigned events)
 
 static void mqtt_timer(void *state)
 {
-	publish_kept(state);
+	struct mqtt *p = state;
+
+	p->pump_due = false;
+	publish_kept(p);
 }
 
 /* ---- what the gateway tells ---- */

@@ -31,13 +31,14 @@ struct mqtt {
 	size_t buf_size;
 	bool down_told;                /* that the broker is away, in the log */
 	bool replay_owed;              /* state documents were lost on the way */
-	uint64_t dropped;              /* since the alarm was cleared */
+	uint64_t dropped, dropped_told; /* since the alarm was cleared */
 	char *names[NAMES_MAX];        /* owned; devices whose level is a hash */
 	size_t names_n;
 	struct last_value **values;    /* owned */
 	size_t values_n;
 	void *values_tree;             /* the same, by topic */
 	bool values_due;               /* some of them are to be published */
+	bool pump_due;                 /* the timer runs; what comes meanwhile does not put it off */
 	struct pending pending[COMMANDS_MAX];
 	uint64_t next_cookie;
 };
@@ -54,6 +55,7 @@ int publish(struct mqtt *p, enum publish_kind kind, const char *suffix, const ch
 int publish_device(struct mqtt *p, enum publish_kind kind, const char *device, const char *suffix, const char *json);
 int publish_answer(struct mqtt *p, const char *topic, const void *correlation, size_t correlation_len, const char *json); /* topic whole */
 void publish_kept(struct mqtt *p); /* as much of what waits as there is room for; sets the timer when more is left */
+void publish_later(struct mqtt *p); /* the same, soon */
 void lost(struct mqtt *p, uint64_t n);
 void time_text(char buf[32], uint64_t wall_ms); /* RFC 3339 */
 

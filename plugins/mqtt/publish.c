@@ -32,6 +32,9 @@ void lost(struct mqtt *p, uint64_t n)
 		return;
 	p->dropped += n;
 	niddgw_count(p->host, "mqtt_dropped_total", n);
+	if (p->dropped / 2 < p->dropped_told)
+		return; /* while many are lost it is told anew when twice as many are */
+	p->dropped_told = p->dropped;
 	snprintf(text, sizeof text, "%llu messages were dropped while the broker was away or slow",
 		 (unsigned long long)p->dropped);
 	niddgw_alarm(p->host, "mqtt.dropped", text);
@@ -71,6 +74,13 @@ static int send_now(struct mqtt *p, enum publish_kind kind, const char *topic, c
 	return err;
 }
 
+void publish_later(struct mqtt *p)
+{
+	if (!p->pump_due)
+		niddgw_timer(p->host, PUMP_MS);
+	p->pump_due = true;
+}
+
 static int keep(struct mqtt *p, struct spool *s, const char *topic, const char *json, bool retain)
 {
 	const struct spool_message m = { topic, json, strlen(json), retain };
@@ -83,7 +93,7 @@ static int keep(struct mqtt *p, struct spool *s, const char *topic, const char *
 		p->replay_owed = true;
 	if (err)
 		return -EAGAIN;
-	niddgw_timer(p->host, PUMP_MS);
+	publish_later(p);
 	return 0;
 }
 
@@ -185,12 +195,12 @@ void publish_kept(struct mqtt *p)
 		return;
 	if (!empty(p, p->states, PUBLISH_STATE, BROKER_WINDOW) || !values_publish(p) ||
 	    !empty(p, p->events, PUBLISH_EVENT, BROKER_WINDOW / 2)) {
-		niddgw_timer(p->host, PUMP_MS);
+		publish_later(p);
 		return;
 	}
 	show_spool(p);
 	if (p->dropped) {
-		p->dropped = 0;
+		p->dropped = p->dropped_told = 0;
 		niddgw_alarm(p->host, "mqtt.dropped", NULL);
 	}
 	if (p->replay_owed) {

@@ -11,8 +11,6 @@
 
 #include "mqtt.h"
 
-enum { VALUES_MS = 20 };
-
 struct last_value {
 	char *suffix; /* owned: dev/DEVICE/state/value/O/I/R */
 	char *json;   /* owned; NULL: to be cleared, and then forgotten */
@@ -84,7 +82,7 @@ void value_set(struct mqtt *p, const char *suffix, const char *json)
 		return;
 	v->due = true;
 	p->values_due = true;
-	niddgw_timer(p->host, VALUES_MS);
+	publish_later(p);
 }
 
 void values_clear(struct mqtt *p, const char *device)

@@ -164,6 +164,11 @@ static void send_counter(struct niddgw_host *h, struct host_counter *c)
 		c->value = 0;
 }
 
+bool host_owes(const struct niddgw_host *h)
+{
+	return h->counted;
+}
+
 void host_flush(struct niddgw_host *h)
 {
 	struct writer w = writer_of(h->out, sizeof h->out);

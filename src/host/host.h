@@ -44,6 +44,7 @@ int host_take(struct niddgw_host *h, struct frame *f);
 void host_ready(struct niddgw_host *h, int fd, unsigned events); /* a watched descriptor */
 void host_timer(struct niddgw_host *h);                          /* the timer has run out */
 void host_flush(struct niddgw_host *h); /* what has been counted goes out; to be called now and then */
+bool host_owes(const struct niddgw_host *h); /* something has been counted since */
 bool host_is_open(const struct niddgw_host *h);
 void host_close(struct niddgw_host *h); /* closes the plug-in when it is open, unloads it; NULL is fine */
 

@@ -24,16 +24,17 @@
 #include "host/confine.h"
 #include "host/host.h"
 
-enum { FRAMES_AT_ONCE = 64, SIGN_OF_LIFE_MS = 1000 };
+enum { FRAMES_AT_ONCE = 64, SIGN_OF_LIFE_MS = 1000, COUNTS_MS = 100 };
 
 struct process {
 	struct niddgw_host *host;
 	struct frame_stream in;
 	struct pollfd fds[1 + HOST_WATCHES_MOST]; /* the first is the daemon's */
 	nfds_t fds_n;
-	int64_t timer_ms; /* -1: none */
-	int64_t said_ms;  /* when the last pong went out */
-	bool more;        /* whole frames may wait in the buffer */
+	int64_t timer_ms;  /* -1: none */
+	int64_t said_ms;   /* when the last pong went out */
+	int64_t counts_ms; /* when what was counted went out */
+	bool more;         /* whole frames may wait in the buffer */
 	bool end;
 	int status;
 };
@@ -222,13 +223,25 @@ static void read_some(struct process *p)
 
 static int patience(const struct process *p)
 {
-	const int64_t left = p->timer_ms < 0 ? -1 : p->timer_ms - now_ms();
+	int64_t until_ms = p->timer_ms, left;
 
 	if (p->more)
 		return 0;
-	if (p->timer_ms < 0)
+	if (host_owes(p->host) && (until_ms < 0 || p->counts_ms + COUNTS_MS < until_ms))
+		until_ms = p->counts_ms + COUNTS_MS;
+	if (until_ms < 0)
 		return -1;
+	left = until_ms - now_ms();
 	return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
+}
+
+/* Not after each record: the daemon takes so many frames in a second, and stops reading us after them. */
+static void tell_counts(struct process *p)
+{
+	if (!host_owes(p->host) || now_ms() - p->counts_ms < COUNTS_MS)
+		return;
+	p->counts_ms = now_ms();
+	host_flush(p->host);
 }
 
 static void pass(struct process *p)
@@ -243,7 +256,7 @@ static void pass(struct process *p)
 	serve_timer(p);
 	serve_watches(p);
 	take_frames(p);
-	host_flush(p->host);
+	tell_counts(p);
 }
 
 /* ---- what the plug-in needs, before it may do anything ---- */
@@ -319,7 +332,7 @@ int process_run(const char *path)
 		pass(&p);
 	if (p.status != EXIT_SUCCESS)
 		_exit(p.status); /* not asked to: a plug-in must not tell anybody that all has ended in order */
-	p.end = false; /* what it says while it closes still goes out */
+	p.end = false;           /* what it says while it closes still goes out */
 	host_close(p.host);
 	frame_stream_fini(&p.in);
 	return p.status;
