@@ -30,6 +30,8 @@ static const struct args_item items[] = {
 	  .help = "Payload of a request; 0 and without this option 64, t8 24 (a notification of about 255 octets)." },
 	{ ARGS_FLAG, .name = "register", .offset = O(register_first),
 	  .help = "The first request of each device is a Register." },
+	{ ARGS_FLAG, .name = "report", .offset = O(report),
+	  .help = "udp, copy: each request is a Send of ten values in SenML CBOR." },
 	{ .kind = ARGS_HEAD, .help = "Run:" },
 	{ ARGS_UINT, .name = "seconds", .offset = O(seconds), .preset = "5", .least = 1, .most = 3600,
 	  .help = "Measured part." },

@@ -18,7 +18,7 @@ struct load_opts {
 	char *to, *server, *first;            /* udp */
 	char *scs_as_id, *listen, *ca_file, *cert_file, *key_file; /* t8, sink */
 	uint64_t connections, status;
-	bool register_first;
+	bool register_first, report;
 	char *ends_cpu, *dut_cpu;
 };
 
@@ -45,8 +45,8 @@ pid_t load_fork(void);
 
 /* ---- load_coap.c: messages, and the server at the end of the way ---- */
 enum { LOAD_TOKEN = 8, LOAD_MESSAGE_MAX = 1600 };
-enum load_kind { LOAD_POST, LOAD_MUTE, LOAD_REGISTER };
-/* CON POST dp with a payload of body octets; or of a path the server never answers; or a Register. Returns the length. */
+enum load_kind { LOAD_POST, LOAD_MUTE, LOAD_REGISTER, LOAD_REPORT };
+/* CON POST dp with a payload of body octets; or of a path the server never answers; or a Register; or a Send of ten values. Returns the length. */
 size_t load_message(uint8_t *out, enum load_kind kind, uint16_t mid, const uint8_t token[LOAD_TOKEN], size_t body, const char *ep);
 struct load_server;
 /* Answers every CON POST with a piggybacked 2.04 (a Register with 2.01 and a location) in a thread of its own. */

@@ -38,10 +38,32 @@ static uint8_t *put_option(uint8_t *p, unsigned delta, const char *value)
 	return put(p, value, len);
 }
 
+/* Ten values of a sensor in SenML CBOR (RFC 8428), with base name and base time: a unit, floats of 32 bits and integers
+ * in turn. */
+static uint8_t *put_report(uint8_t *p)
+{
+	static const char ids[] = "5700 5601 5602 5603 5604 5518 6050 5701 6042 6049";
+
+	*p++ = 0x8a;
+	for (unsigned i = 0; i < 10; i++) {
+		*p++ = i ? 0xa2 : 0xa4;
+		if (!i)
+			p = put(p, "\x21\x68/3303/0/\x22\x1a\x65\x53\xf1\x00", 16);
+		p = put(put(p, "\x00\x64", 2), ids + 5 * i, 4);
+		if (i == 7)
+			p = put(p, "\x03\x63\x43\x65\x6c", 5); /* "Cel" */
+		else if (i == 5 || i > 7)
+			p = put(p, "\x02\x1a\x65\x53\xf1\x00", 6);
+		else
+			p = put(p, "\x02\xfa\x41\xb9\x99\x9a", 6);
+	}
+	return p;
+}
+
 size_t load_message(uint8_t *out, enum load_kind kind, uint16_t mid, const uint8_t token[LOAD_TOKEN], size_t body,
 		    const char *ep)
 {
-	static const char *const paths[] = { "dp", "mute", "rd" };
+	static const char *const paths[] = { "dp", "mute", "rd", "dp" };
 	uint8_t head[4] = { 0x40 | LOAD_TOKEN, CON_POST_CODE, (uint8_t)(mid >> 8), (uint8_t)mid };
 	uint8_t *p = put(put(out, head, sizeof head), token, LOAD_TOKEN);
 	char query[160];
@@ -59,7 +81,10 @@ size_t load_message(uint8_t *out, enum load_kind kind, uint16_t mid, const uint8
 		return (size_t)(put(p, "\xff</3/0>", 7) - out);
 	}
 	p = put(p, (const uint8_t[]){ 0x11, 112 }, 2); /* Content-Format SenML CBOR */
-	if (body) {
+	if (kind == LOAD_REPORT) {
+		*p++ = 0xff;
+		p = put_report(p);
+	} else if (body) {
 		*p++ = 0xff;
 		memset(p, 0xa5, body);
 		p += body;

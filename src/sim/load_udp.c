@@ -146,7 +146,10 @@ static void begin_trip(struct run *r)
 	int i = r->idle.head;
 
 	unlink_at(r, &r->idle, i);
-	if (!send_request(r, i, r->o->register_first && r->ep[i].used == 0 ? LOAD_REGISTER : LOAD_POST)) {
+	if (!send_request(r, i,
+			  r->o->register_first && r->ep[i].used == 0 ? LOAD_REGISTER
+				  : r->o->report                     ? LOAD_REPORT
+								     : LOAD_POST)) {
 		r->stat->errors++;
 		push(r, &r->idle, i);
 		return;

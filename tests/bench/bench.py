@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 
+import mirrored
 import north
 import store
 from common import DUT, ENDS, ROOT, Bed, Report, background_load, build_prototype, certificate, free_ports, head, lost_of, median_of, rss_kib, t8_run, wait_listening
@@ -209,7 +210,7 @@ class Idle:
 
 
 def run(bed, report):
-    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "handshakes", "unanswered", "burst", "t8", "pipe", "decode", "journal", "restart", "rss"]
+    only = bed.options.only.split(",") if bed.options.only else ["udp", "north", "handshakes", "unanswered", "burst", "t8", "pipe", "decode", "mirror", "journal", "restart", "rss"]
     with contextlib.ExitStack() as stack:
         idle = Idle(bed, stack) if "rss" in only else None
         rtt = pingpong(bed, report)
@@ -229,6 +230,8 @@ def run(bed, report):
                 prototype(bed, report, cpu)
         if "decode" in only:
             decoding(bed, report)
+        if "mirror" in only:
+            mirrored.mirror(bed, report)
         if "journal" in only:
             store.journal(bed, report)
         if "restart" in only:
@@ -242,7 +245,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(os.environ.get("NIDDGW_BUILD", ROOT / "build")))
     parser.add_argument("--seconds", type=int, default=3, help="measured part of each run (3)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts (3)")
-    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,handshakes,unanswered,burst,t8,pipe,decode,journal,restart,rss")
+    parser.add_argument("--only", default="", help="sections, separated by commas: udp,north,handshakes,unanswered,burst,t8,pipe,decode,mirror,journal,restart,rss")
     parser.add_argument("--quick", action="store_true", help="one short run each, and no waiting: to see that it works")
     options = parser.parse_args()
     if options.quick:

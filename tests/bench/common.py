@@ -59,9 +59,10 @@ class Bed:
 
     def __init__(self, build, options):
         self.daemon_program, self.sim, self.state_program = build / "niddgwd", build / "niddgw-sim", build / "bench" / "state"
+        self.ctl = build / "niddgwctl"
         self.decode_program, self.far_program = build / "bench" / "decode", build / "bench" / "far"
         self.far_dtls_program = build / "bench" / "far_dtls"
-        for program in (self.daemon_program, self.sim, self.state_program, self.decode_program, self.far_program,
+        for program in (self.daemon_program, self.sim, self.ctl, self.state_program, self.decode_program, self.far_program,
                         self.far_dtls_program):
             if not os.access(program, os.X_OK):
                 sys.exit(f"bench: {program} is not built")
@@ -99,7 +100,7 @@ class Bed:
             raise RuntimeError(f"load {' '.join(words)}: exit status {done.returncode}\n{done.stdout}")
         return lines
 
-    def prepare(self, devices, links, server_port, profile="", scheme="coap", server_keys="", north_keys=""):
+    def prepare(self, devices, links, server_port, profile="", scheme="coap", server_keys="", north_keys="", more=""):
         """Writes a configuration; devices is a list of lines inside a device record."""
         self.count += 1
         home = self.dir / f"d{self.count}"
@@ -112,7 +113,7 @@ class Bed:
             f'links = ( {links} );\n'
             f'servers = ( {{ name = "main"; uri = "{scheme}://127.0.0.1:{server_port}"; {server_keys} }} );\n'
             f'profiles = ( {{ name = "bench"; quota_units_per_min = 10000000; {profile} }} );\n'
-            f"devices = (\n{records} );\n")
+            f"devices = (\n{records} );\n{more}\n")
         return home
 
     def start(self, home, held=False):
@@ -155,7 +156,7 @@ class Bed:
 
     @contextlib.contextmanager
     def udp_daemon(self, devices, profile="", link_keys="", server=None, device_keys="", **north):
-        """server: port of one that runs already; north: scheme and server_keys of prepare(); {i} in device_keys is the device's number."""
+        """server: port of one that runs already; north: scheme, server_keys and more of prepare(); {i} in device_keys is the device's number."""
         link, own = free_ports(2)
         home = self.prepare([f'link = "sgi"; address = "{FIRST + i}"; {device_keys.replace("{i}", str(i))}' for i in range(devices)],
                             f'{{ name = "sgi"; type = "udp"; listen = "127.0.0.1:{link}"; {link_keys} }}', server or own, profile, **north)
