@@ -195,6 +195,24 @@ def test_commands_that_are_allowed_reach_the_device(testbed, gateway):
     check_all(watch, BASE)
 
 
+def test_S39_a_command_that_comes_again_is_carried_out_once(testbed, gateway):
+    broker = Broker(testbed)
+    m = Mirrored(testbed, gateway, broker, plugin={"commands": ["read"]})
+    watch = broker.watch(BASE + "/#")
+    m.register()
+    request = json.dumps({"v": 1, "id": "r1", "args": {"path": "/3303/0/5700"}})
+    for _ in range(5):
+        broker.publish(DEV + "/command/read", request)
+    got = m.device.recv()
+    m.device.send(Msg(type=ACK, code="2.05", mid=got.mid, token=got.token, options=[(CONTENT_FORMAT, b"")], payload=b"1"))
+    watch.wait(BASE + "/response/read", where=lambda x: x.json["final"])
+    for _ in range(5):
+        broker.publish(DEV + "/command/read", request)
+    answers = watch.wait(BASE + "/response/read", n=5, where=lambda x: x.json["final"])
+    assert len({json.dumps(x.json["data"]) for x in answers}) == 1
+    m.device.silent(0.3)  # not asked again
+
+
 def test_S32_odd_names_have_topics_of_their_own(testbed, gateway):
     names = ["a+b", "#", "$SYS", "..", "%2F", "a%2Fb", "\U0001f321", "x" * 128, "\u00e9" * 60]
     broker = Broker(testbed)
