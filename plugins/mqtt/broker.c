@@ -303,7 +303,7 @@ static int connect_once(struct broker *b)
 	if (b->v5 && !b->clean)
 		(void)mosquitto_property_add_int32(&props, MQTT_PROP_SESSION_EXPIRY_INTERVAL, SESSION_EXPIRY_S);
 	if (b->v5)
-		(void)mosquitto_property_add_int32(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, 2 * BROKER_MESSAGE_MAX);
+		(void)mosquitto_property_add_int32(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, BROKER_PACKET_MAX);
 	err = mosquitto_connect_bind_v5(b->m, b->host, b->port, KEEPALIVE_S, NULL, props);
 	mosquitto_property_free_all(&props);
 	return err;

@@ -32,7 +32,8 @@ struct broker_conf {          /* everything is copied */
 	const char *const *subscriptions; /* NULL-terminated; QoS 1, nothing that is retained */
 };
 
-enum { BROKER_WINDOW = 256, BROKER_WINDOW_BYTES = 1 << 20, BROKER_MESSAGE_MAX = 64 << 10, BROKER_QUEUE_MAX = 256 };
+enum { BROKER_WINDOW = 256, BROKER_WINDOW_BYTES = 1 << 20, BROKER_MESSAGE_MAX = 64 << 10, BROKER_QUEUE_MAX = 256,
+       BROKER_PACKET_MAX = 2 << 20 /* what a broker of MQTT 5 need not keep to itself: who sends too much is to be told so */ };
 
 struct broker_message {
 	const char *topic;

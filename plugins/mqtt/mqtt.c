@@ -205,7 +205,7 @@ static int mqtt_record(void *state, const struct niddgw_record *r)
 		flags &= ~NIDDGW_JSON_SENML; /* the links of a Register are no measurements */
 	len = niddgw_record_json(r, flags, p->buf, p->buf_size);
 	if (len < 0 || (size_t)len >= p->buf_size) {
-		lost(p, 1);
+		lost(p, 1, "memory");
 		return -EAGAIN;
 	}
 	err = publish_device(p, raw ? PUBLISH_LOOSE : PUBLISH_EVENT, niddgw_record_device(r),

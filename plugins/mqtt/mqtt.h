@@ -56,7 +56,7 @@ int publish_device(struct mqtt *p, enum publish_kind kind, const char *device, c
 int publish_answer(struct mqtt *p, const char *topic, const void *correlation, size_t correlation_len, const char *json); /* topic whole */
 void publish_kept(struct mqtt *p); /* as much of what waits as there is room for; sets the timer when more is left */
 void publish_later(struct mqtt *p); /* the same, soon */
-void lost(struct mqtt *p, uint64_t n);
+void lost(struct mqtt *p, uint64_t n, const char *reason); /* "spool", "broker" (does not take it) or "memory" */
 void time_text(char buf[32], uint64_t wall_ms); /* RFC 3339 */
 
 /* A retained message of QoS 0. 0, or a negative errno: there is no room now. */

@@ -24,14 +24,15 @@ void time_text(char buf[32], uint64_t wall_ms)
 	snprintf(buf + n, 32 - n, ".%03uZ", (unsigned)(wall_ms % 1000));
 }
 
-void lost(struct mqtt *p, uint64_t n)
+void lost(struct mqtt *p, uint64_t n, const char *reason)
 {
-	char text[80];
+	char text[80], name[64];
 
 	if (!n)
 		return;
 	p->dropped += n;
-	niddgw_count(p->host, "mqtt_dropped_total", n);
+	snprintf(name, sizeof name, "mqtt_dropped_total{reason=\"%s\"}", reason);
+	niddgw_count(p->host, name, n);
 	if (p->dropped / 2 < p->dropped_told)
 		return; /* while many are lost it is told anew when twice as many are */
 	p->dropped_told = p->dropped;
@@ -87,7 +88,7 @@ static int keep(struct mqtt *p, struct spool *s, const char *topic, const char *
 	uint64_t dropped;
 	int err = spool_put(s, &m, &dropped);
 
-	lost(p, dropped + (err != 0));
+	lost(p, dropped + (err != 0), "spool");
 	show_spool(p);
 	if (s == p->states && (dropped || err))
 		p->replay_owed = true;
@@ -116,7 +117,7 @@ static int publish_topic(struct mqtt *p, enum publish_kind kind, const char *top
 		return 0;
 	if (kind == PUBLISH_EVENT)
 		return keep(p, p->events, topic, json, false);
-	lost(p, 1);
+	lost(p, 1, "broker");
 	return -EAGAIN;
 }
 
@@ -165,8 +166,8 @@ int publish_answer(struct mqtt *p, const char *topic, const void *correlation, s
 	int err = broker_publish(p->broker, &b);
 
 	if (err)
-		lost(p,
-		     1); /* whoever asked has lost the connection too, or asks faster than the broker takes answers */
+		lost(p, 1, "broker"); /* who asked has lost the connection too, or asks faster than the broker takes
+					 answers */
 	return err ? -EAGAIN : 0;
 }
 
@@ -181,7 +182,7 @@ static bool empty(struct mqtt *p, struct spool *s, enum publish_kind kind, unsig
 			return false;
 		err = send_now(p, kind, m.topic, m.payload, m.len);
 		if (err == -EINVAL)
-			lost(p, 1);
+			lost(p, 1, "broker");
 		else if (err)
 			return false;
 		spool_drop(s);

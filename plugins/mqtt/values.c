@@ -73,7 +73,7 @@ void value_set(struct mqtt *p, const char *suffix, const char *json)
 	v = at ? *(struct last_value **)at : value_new(p, suffix);
 	if (!v || !copy) {
 		free(copy);
-		lost(p, 1);
+		lost(p, 1, "memory");
 		return;
 	}
 	free(v->json);

@@ -59,6 +59,38 @@ void secure_raise_expiry(struct north_server *s, const char *source, const char 
 	alarm_raise(s->north->env.alarms, ALARM_WARNING, "cert.expiring", source, text, "renew the certificate");
 }
 
+static double seconds_left(uint64_t expires_s)
+{
+	return (double)expires_s - (double)wall_s();
+}
+
+static double own_gauge(void *arg)
+{
+	return seconds_left(((struct north_server *)arg)->secure->expires_s);
+}
+
+static double peer_gauge(void *arg)
+{
+	return seconds_left(((struct north_server *)arg)->peer_expires_s);
+}
+
+/* own: the certificate that is shown to the server, else the one that it shows. fn NULL: there is none. */
+static void show_expiry(struct north_server *s, bool own, metrics_gauge_fn *fn)
+{
+	char name[320], label[400];
+
+	metrics_label(name, sizeof name, s->name);
+	snprintf(label, sizeof label, "cert=\"server/%s/%s\"", name, own ? "own" : "peer");
+	metrics_gauge(s->north->env.metrics, "cert_expiry_seconds", label,
+		      "Time until the certificate ends, below 0 since", fn, s);
+}
+
+static void show_expiries(struct north_server *s)
+{
+	show_expiry(s, true, s->secure->expires_s ? own_gauge : NULL);
+	show_expiry(s, false, s->peer_expires_s ? peer_gauge : NULL);
+}
+
 static void check_server_expiry(struct north_server *s)
 {
 	const uint64_t own = s->secure->expires_s, peer = s->peer_expires_s;
@@ -70,6 +102,7 @@ static void check_server_expiry(struct north_server *s)
 	else if (!soon && s->cert_alarm)
 		alarm_clear(s->north->env.alarms, "cert.expiring", s->name);
 	s->cert_alarm = soon;
+	show_expiries(s);
 }
 
 void secure_server_seen(struct north_server *s, uint64_t expires_s)
@@ -124,6 +157,8 @@ void secure_server_close(struct north_server *s)
 	if (!s->secure)
 		return;
 	timer_cancel(loop_timers(s->north->env.loop), &s->cert_timer);
+	show_expiry(s, true, NULL);
+	show_expiry(s, false, NULL);
 	if (s->cert_alarm)
 		alarm_clear(s->north->env.alarms, "cert.expiring", s->name);
 	secure_ctx_put(s->secure);

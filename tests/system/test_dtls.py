@@ -199,6 +199,8 @@ def test_certificates_of_both_sides(gateway, testbed, ca):
     p.dev.reply(got, "2.05", b"x")
     assert p.srv.recv().payload == b"x"
     assert "cert.expiring:main" in alarms(p.gw)
+    left = 'niddgw_cert_expiry_seconds{cert="server/main/%s"}'
+    assert 9 * 86400 < p.gw.metric(left % "own") <= 10 * 86400 and p.gw.metric(left % "peer") > 0
 
 
 @pytest.mark.parametrize("case, why", [

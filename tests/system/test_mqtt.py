@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is mirrored to a real broker (Debian's mosquitto), seen by its own clients; each message is checked against its schema."""
+import base64
 import json
+import subprocess
 
 import pytest
 
 from bed import loop_host, udp_config, wait_until
-from broker import Broker, check_all, missing
+from broker import PUB, Broker, check_all, missing
 from certs import Authority
 from coapmsg import ACK, CON, Msg
 from pair import LOCATION, REGISTER
@@ -132,17 +134,24 @@ def test_R13_lwm2m_48_events_wait_on_disk_while_the_broker_is_away(mirrored):
 
 def test_the_spool_is_bounded_and_what_had_to_go_is_counted(testbed, gateway):
     broker = Broker(testbed)
-    m = Mirrored(testbed, gateway, broker, plugin={"spool_max_bytes": 1 << 20})
+    m = Mirrored(testbed, gateway, broker, plugin={"spool_max_bytes": 1 << 20}, profile={"quota_units_per_min": 100000})
     m.register()
     m.gw.wait_log("broker.up")
     broker.stop()
     m.gw.wait_log("broker.down")
-    for i in range(60):
+    for i in range(800):
         m.read("/19/0/0", 42, b"%03d" % i + b"x" * 1200)
+    dropped = 'niddgw_mqtt_dropped_total{reason="spool"}'
+    wait_until(lambda: 0 < m.gw.metric("niddgw_mqtt_spool_bytes") <= 1 << 20 and m.gw.metric(dropped) > 0)
+    assert [a["type"] for a in m.gw.ctl("alarms")["items"]] == ["mqtt.dropped"]
     broker.start()
     watch = broker.watch(BASE + "/#")
-    m.gw.wait_log("broker.up", n=2)
-    watch.wait(DEV + "/event/data")
+
+    def number(message):
+        return message.json["op"] == "read" and int(base64.b64decode(message.json["values"][0]["value"])[:3])
+    watch.wait(DEV + "/event/data", where=lambda x: number(x) == 799)
+    kept = [number(x) for x in watch.messages(DEV + "/event/data") if x.json["op"] == "read"]
+    assert kept == list(range(800 - len(kept), 800)) and len(kept) < 800  # the oldest had to go
     assert m.gw.metric('niddgw_uplink_total{result="answered"}') == 1
 
 
@@ -164,6 +173,14 @@ def test_S38_what_is_wrong_is_told(mirrored, name, request_, code):
     mirrored.broker.publish(DEV + "/command/read", json.dumps({"v": 1, "id": "r", "args": {"path": "/3/0"}}))
     assert mirrored.watch.wait(BASE + "/response/read").json["error"]["code"] == "forbidden"
     check_all(mirrored.watch, BASE)
+
+
+def test_S38_a_command_of_a_megabyte_is_told_that_it_is_too_big(mirrored):
+    ask = subprocess.Popen([PUB, "-h", mirrored.broker.host, "-p", str(mirrored.broker.port), "-t", BASE + "/command/ping", "-s", "-q", "1", "-V", "5"],
+                           stdin=subprocess.PIPE)
+    ask.communicate(json.dumps({"v": 1, "id": "m", "x": "y" * (1 << 20)}).encode())
+    answer = mirrored.watch.wait(BASE + "/response/ping").json
+    assert answer["status"] == "error" and answer["error"]["code"] == "too_big" and ask.returncode == 0
 
 
 def test_S38_a_response_topic_elsewhere_is_not_used(mirrored):
