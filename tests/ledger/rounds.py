@@ -75,7 +75,9 @@ async def failpoint(scene, name):
         if away:
             await scene.pass_time(away)
         scene.daemon.spawn(fail="%s:%d" % (name, 1 if scene.hasty else passes or random.choice((1, 2, 5, 20))))
-        reached = not await scene.daemon.ready() or await scene.daemon.ended(HASTY_S if scene.hasty else FAILPOINT_S)
+        there = scene.daemon.segments()
+        patience = HASTY_S if scene.hasty else (3 if alone else 1) * FAILPOINT_S
+        reached = not await scene.daemon.ready() or await scene.daemon.ended(patience)
         if alone:
             await company(scene)
         if reached:
@@ -84,6 +86,8 @@ async def failpoint(scene, name):
             await scene.daemon.start()
             return
     scene.reached.setdefault(name, False)
+    if not scene.hasty:
+        scene.skipped.append("%s: not reached with %d segments, of which %d are left" % (name, there, scene.daemon.segments()))
 
 
 async def power_cut(scene):
