@@ -51,7 +51,7 @@ struct fake_link {
 	struct fake_link *next;
 	struct link_dev *devs;
 	char name[64];
-	uint64_t cells[LINK_RES_COUNT], bytes;
+	uint64_t cells[LINK_RES_COUNT], down_cells[LINK_DOWN_RES_COUNT], bytes;
 };
 
 struct fake_link *fake_link_next(struct fake_link *l)
@@ -177,6 +177,8 @@ struct fake_link *fake_link_open(const char *name)
 	l->base.conf = &l->conf;
 	for (unsigned i = 0; i < LINK_RES_COUNT; i++)
 		l->base.results[i] = &l->cells[i];
+	for (unsigned i = 0; i < LINK_DOWN_RES_COUNT; i++)
+		l->base.down_results[i] = &l->down_cells[i];
 	l->base.bytes_up = &l->bytes;
 	while (*end)
 		end = &(*end)->next;

@@ -104,7 +104,7 @@ static struct ledger {
 	bool running, dead; /* dead: it is being freed, and heard no more */
 	struct link link;
 	struct link_conf link_conf;
-	uint64_t cells[LINK_RES_COUNT], bytes;
+	uint64_t cells[LINK_RES_COUNT], down_cells[LINK_DOWN_RES_COUNT], bytes;
 	struct link_dev *attached[DEVICES];
 	struct north_server servers[SERVERS];
 	struct north_assoc *assocs;

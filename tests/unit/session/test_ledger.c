@@ -552,6 +552,8 @@ static void begin(uint64_t seed, uint64_t wait_s)
 	w.link.conf = &w.link_conf;
 	for (unsigned i = 0; i < LINK_RES_COUNT; i++)
 		w.link.results[i] = &w.cells[i];
+	for (unsigned i = 0; i < LINK_DOWN_RES_COUNT; i++)
+		w.link.down_results[i] = &w.down_cells[i];
 	w.link.bytes_up = &w.bytes;
 	w.profile = *profile_builtin();
 	w.profile.head.name = "p";

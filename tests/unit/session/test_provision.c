@@ -26,7 +26,7 @@ struct end { /* a link, and who is attached */
 	struct link_conf conf;
 	struct link_dev *devs[MOST];
 	unsigned attached, gone; /* how often, and how often for good */
-	uint64_t cells[LINK_RES_COUNT], bytes;
+	uint64_t cells[LINK_RES_COUNT], down_cells[LINK_DOWN_RES_COUNT], bytes;
 };
 
 static struct world {
@@ -246,6 +246,8 @@ static void open_end(struct end *e, const char *name, int type)
 	e->link.conf = &e->conf;
 	for (int i = 0; i < LINK_RES_COUNT; i++)
 		e->link.results[i] = &e->cells[i];
+	for (int i = 0; i < LINK_DOWN_RES_COUNT; i++)
+		e->link.down_results[i] = &e->down_cells[i];
 	e->link.bytes_up = &e->bytes;
 }
 

@@ -58,7 +58,7 @@ static struct world {
 	struct sessions *s;
 	struct link link;
 	struct link_conf link_conf;
-	uint64_t cells[LINK_RES_COUNT], bytes, units, verdicts;
+	uint64_t cells[LINK_RES_COUNT], down_cells[LINK_DOWN_RES_COUNT], bytes, units, verdicts;
 	struct link_dev *devs[DEVICES * 2];
 	struct north_server servers[SERVERS];
 	struct north_assoc *assocs;
@@ -786,6 +786,8 @@ static void begin(uint64_t seed)
 	w.link.conf = &w.link_conf;
 	for (unsigned i = 0; i < LINK_RES_COUNT; i++)
 		w.link.results[i] = &w.cells[i];
+	for (unsigned i = 0; i < LINK_DOWN_RES_COUNT; i++)
+		w.link.down_results[i] = &w.down_cells[i];
 	w.link.bytes_up = &w.bytes;
 	w.profile = *profile_builtin();
 	w.profile.head.name = "p";
