@@ -97,7 +97,8 @@ def test_t8_66_oversized_empty_and_dtls_units(gateway, udp_peer):
     for first in range(0x14, 0x40):
         p.dev.send(bytes([first]) + b"\xfe\xfd" + bytes(30))
     p.ping()
-    assert p.results() == {"too_big": len(sizes), "forwarded": 3 + 1, "dropped": 0x40 - 0x14}
+    # records with a header that can be read end where they say; the others have nowhere to go, since no server here speaks DTLS
+    assert p.results() == {"too_big": len(sizes), "forwarded": 3 + 1, "malformed": 11, "refused": 0x40 - 0x14 - 11}
     p.srv.silent(0.001)
     p.register()
 

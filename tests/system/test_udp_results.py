@@ -111,7 +111,11 @@ def dropped_notification_of_nothing(p):
     assert p.dev.recv().type == RST
 
 
-def dropped_dtls(p):
+def refused_dtls_without_a_server_for_it(p):
+    p.dev.send(b"\x16\xfe\xfd" + bytes(8) + b"\x00\x02ab")
+
+
+def malformed_dtls(p):
     p.dev.send(b"\x16\xfe\xfd" + bytes(40))
 
 
@@ -128,7 +132,7 @@ def failed_reset(p):
 CASES = [answered, answered_with_an_error, answered_non, forwarded_without_an_answer_wanted, forwarded_ping, forwarded_empty_unit, duplicate,
          duplicate_of_an_open_request, malformed_con, malformed_non, malformed_of_no_protocol, malformed_version, refused_option,
          refused_identity, refused_method, unknown_device, too_big, dropped_answer_to_nothing, dropped_reset_of_nothing,
-         dropped_notification_of_nothing, dropped_dtls, failed_silent_server, failed_reset]
+         dropped_notification_of_nothing, refused_dtls_without_a_server_for_it, malformed_dtls, failed_silent_server, failed_reset]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c.__name__ for c in CASES])
