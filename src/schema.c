@@ -2,6 +2,7 @@
 /* schema.c - the root of the configuration: which room reads which group and list */
 #include "gateway.h"
 
+#include "control/command.h"
 #include "plugin/conf.h"
 #include "wiring.h"
 
@@ -27,6 +28,19 @@ static const struct conf_item root_items[] = {
 };
 #undef R
 
+/* One that is misspelled would be forbidden for ever, silently. */
+static void check_commands(struct conf_load *load, const struct conf_list *plugins)
+{
+	for (size_t i = 0; i < plugins->n; i++) {
+		const struct plugin_conf *c = plugins->v[i];
+
+		for (size_t k = 0; k < c->commands.n; k++)
+			if (!command_is_known(c->commands.v[k]))
+				conf_fault(load, c, "commands", (int)k, "there is no command \"%.64s\"",
+					   c->commands.v[k]);
+	}
+}
+
 static void root_check(struct conf_load *load, void *root)
 {
 	struct root_conf *r = root;
@@ -43,6 +57,7 @@ static void root_check(struct conf_load *load, void *root)
 	}
 	session_check(load, &lists);
 	plugins_check(load, &r->plugins);
+	check_commands(load, &r->plugins);
 }
 
 const struct conf_schema gateway_schema = { root_items, sizeof(struct root_conf), root_check, NULL };

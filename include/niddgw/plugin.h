@@ -180,17 +180,18 @@ struct niddgw_answer {
 
 enum niddgw_option_type {
 	NIDDGW_OPTION_TEXT, NIDDGW_OPTION_INT, NIDDGW_OPTION_BOOL, NIDDGW_OPTION_LIST, NIDDGW_OPTION_SECRET, NIDDGW_OPTION_FILE,
-	NIDDGW_OPTION_SECRET_FILE, NIDDGW_OPTION_PATH
+	NIDDGW_OPTION_SECRET_FILE, NIDDGW_OPTION_PATH, NIDDGW_OPTION_URL
 };
 /* The gateway checks the configuration by this table before the plug-in is opened. FILE: made absolute, must be readable. SECRET_FILE: the
  * same, and others may not read it (a key in PEM). SECRET: written file:PATH, a file of one line; the option's text is the absolute
- * PATH. PATH: made absolute, need not be there. At most 64 options. */
+ * PATH. PATH: made absolute, need not be there. URL: SCHEME://HOST[:PORT], an IPv6 address in
+ * brackets; words are its schemes. At most 64 options. */
 struct niddgw_option {
 	const char *name;        /* NULL ends the table */
 	uint32_t type;           /* enum niddgw_option_type */
 	bool required;
 	const char *fallback;    /* the default as text; NULL: none */
-	const char *const *words; /* NULL-terminated: the only values of a TEXT; NULL: any */
+	const char *const *words; /* NULL-terminated: the only values of a TEXT, the schemes of a URL; NULL: any */
 	int64_t least, most;     /* of an INT; both 0: any. At most 2^53 */
 	const char *help;        /* one sentence for the annotated configuration and the manual page */
 };

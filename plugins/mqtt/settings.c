@@ -8,6 +8,7 @@
 
 enum { PORT = 1883, PORT_TLS = 8883 };
 
+const char *const settings_scheme_words[] = { "mqtt", "mqtts", NULL };
 const char *const settings_protocol_words[] = { "5", "3.1.1", NULL };
 
 /* mqtt://HOST, mqtt://HOST:PORT, an IPv6 address in brackets. */

@@ -6,10 +6,10 @@
 #include "broker.h"
 #include "niddgw/plugin.h"
 
-extern const char *const settings_protocol_words[];
+extern const char *const settings_scheme_words[], *const settings_protocol_words[];
 /* clang-format off */
 #define SETTINGS_OPTIONS \
-	{ "broker", NIDDGW_OPTION_TEXT, true, NULL, NULL, 0, 0, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]" }, \
+	{ "broker", NIDDGW_OPTION_URL, true, NULL, settings_scheme_words, 0, 0, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]" }, \
 	{ "protocol", NIDDGW_OPTION_TEXT, false, "5", settings_protocol_words, 0, 0, "version of MQTT" }, \
 	{ "user", NIDDGW_OPTION_TEXT, false, NULL, NULL, 0, 0, "user name at the broker" }, \
 	{ "password", NIDDGW_OPTION_SECRET, false, NULL, NULL, 0, 0, "password of that user" }, \

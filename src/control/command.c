@@ -193,6 +193,11 @@ static const struct verb *find_verb(const char *name, bool device)
 	return v->name ? v : NULL;
 }
 
+bool command_is_known(const char *name)
+{
+	return find_verb(name, false) || find_verb(name, true);
+}
+
 static bool is_allowed(const struct command_job *j)
 {
 	const struct plugins *p = j->all->control->env.plugins;

@@ -15,6 +15,8 @@
 struct commands;
 struct control;
 
+bool command_is_known(const char *name); /* of the gateway or of devices */
+
 int commands_open(struct commands **out, struct control *c); /* 0 or -ENOMEM */
 void commands_close(struct commands *cs);                    /* nobody gets an answer any more; NULL is fine */
 

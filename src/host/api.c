@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/secret.h"
+#include "base/text.h"
 #include "host/parts.h"
 
 /* ---- options ---- */
@@ -81,12 +82,21 @@ static const char *cut(char buf[HOST_TEXT_MOST], const char *text)
 	return text ? buf : NULL;
 }
 
+/* Why it cannot be opened stands in its log: its state shows it too. */
+static void note_complaint(struct niddgw_host *h, enum niddgw_level level, const char *text)
+{
+	if (h->opening && level <= NIDDGW_WARNING && text && strlen(text) < sizeof h->said &&
+	    text_is_printable(text, strlen(text)))
+		strcpy(h->said, text);
+}
+
 void niddgw_log(struct niddgw_host *host, enum niddgw_level level, const char *event, const char *text)
 {
 	char event_buf[HOST_TEXT_MOST], text_buf[HOST_TEXT_MOST];
 	const struct frame_log l = { (uint32_t)level, cut(event_buf, event ? event : ""), cut(text_buf, text) };
 	struct writer w = writer_of(host->out, sizeof host->out);
 
+	note_complaint(host, level, l.text);
 	frame_write_log(&w, &l);
 	host_send(host, &w);
 }

@@ -29,11 +29,13 @@ static int take_setup(struct niddgw_host *h, struct frame *f)
 	if (err == -EBADMSG)
 		return err;
 	if (!err) {
-		h->open = true; /* open() may already count, log, watch and ask */
+		h->open = h->opening = true; /* open() may already count, log, watch and ask */
 		err = h->plugin.open(h, &h->state);
 		h->open = !err;
+		h->opening = false;
 		if (err)
-			snprintf(why, sizeof why, "its open() failed: %s", strerror(err < 0 ? -err : err));
+			snprintf(why, sizeof why, "its open() failed: %s%s%s", strerror(err < 0 ? -err : err),
+				 *h->said ? ": " : "", h->said);
 	}
 	if (err)
 		send_refused(h, why);

@@ -86,7 +86,7 @@ static int check_options(const struct niddgw_plugin *p, char why[HOST_WHY_SIZE])
 	size_t n = 0;
 
 	for (const struct niddgw_option *o = p->options; o && o->name; o++)
-		if (!*o->name || o->type > NIDDGW_OPTION_PATH || ++n > FRAME_OPTIONS_MOST)
+		if (!*o->name || o->type > NIDDGW_OPTION_URL || ++n > FRAME_OPTIONS_MOST)
 			return refuse(why, "its option table is not sound at \"%.64s\"", o->name);
 	return 0;
 }

@@ -28,7 +28,8 @@ struct niddgw_host {
 	void *library;
 	struct niddgw_plugin plugin;
 	void *state; /* the plug-in's, while open */
-	bool open;
+	bool open, opening;
+	char said[160]; /* its last complaint while it opened; "" none */
 	/* from the setup; texts point into it */
 	uint8_t *setup; /* owned */
 	const char *instance, *gateway_id, *boot_id, *state_dir;

@@ -2,6 +2,7 @@
 /* conf.c - the list plugins: common keys, checks, and the values of an instance's own keys */
 #include "plugin/conf.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,52 @@ static void check_library(struct conf_load *load, const struct plugin_conf *c)
 		conf_fault(load, c, c->plugin ? "plugin" : "name", -1, "the plug-in is refused: %s", of->refused);
 }
 
+/* ---- keys of its own that no type of the configuration checks ---- */
+
+static bool is_port(const char *text)
+{
+	unsigned long v = 0;
+
+	for (; isdigit((unsigned char)*text) && v <= UINT16_MAX; text++)
+		v = v * 10 + (unsigned long)(*text - '0');
+	return v && v <= UINT16_MAX && (!*text || !strcmp(text, "/"));
+}
+
+/* HOST, HOST:PORT, [V6]:PORT; a slash may end it. */
+static bool is_authority(const char *text)
+{
+	const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":/");
+
+	if (!end || end == text + (*text == '[') || strcspn(text, " @?#") < (size_t)(end - text))
+		return false;
+	end += *end == ']';
+	return !*end || !strcmp(end, "/") || (*end == ':' && is_port(end + 1));
+}
+
+static bool is_url(const char *text, const char *const *schemes)
+{
+	for (; *schemes; schemes++) {
+		size_t n = strlen(*schemes);
+
+		if (!strncmp(text, *schemes, n) && !strncmp(text + n, "://", 3))
+			return is_authority(text + n + 3);
+	}
+	return false;
+}
+
+static void check_urls(struct conf_load *load, const struct plugin_conf *c)
+{
+	for (const struct conf_item *it = c->more.more; it && it->type != CONF_TYPE_END; it++) {
+		const char *text;
+
+		if (it->type != CONF_TYPE_TEXT || !it->words)
+			continue;
+		text = *(const char *const *)((const char *)c + it->offset);
+		if (text && !is_url(text, it->words))
+			conf_fault(load, c, it->name, -1, "\"%.64s\" is no %s://HOST[:PORT]", text, it->words[0]);
+	}
+}
+
 void plugins_check(struct conf_load *load, const struct conf_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -74,6 +121,7 @@ void plugins_check(struct conf_load *load, const struct conf_list *list)
 				   "only plug-ins of this project may run in the daemon, not \"%.64s\"",
 				   plugin_library(c));
 		check_library(load, c);
+		check_urls(load, c);
 	}
 }
 

@@ -106,6 +106,12 @@ static void take_type(struct told *t, struct conf_item *it, const struct niddgw_
 		take_int(t, it, o);
 	} else if (o->type == NIDDGW_OPTION_TEXT) {
 		take_text(t, it, o);
+	} else if (o->type == NIDDGW_OPTION_URL) {
+		it->type = CONF_TYPE_TEXT;
+		it->words = o->words; /* a text with words is one for plugins_check() */
+		it->text = o->fallback;
+		if (!o->words)
+			told_refuse(t, "its option \"%s\" names no schemes", o->name);
 	} else if (o->type < sizeof types / sizeof *types) {
 		it->type = types[o->type];
 		it->number = o->fallback && !strcmp(o->fallback, "true");

@@ -17,12 +17,14 @@ struct good {
 };
 
 static const char *const words[] = { "one", "two", NULL };
+static const char *const schemes[] = { "tcp", "tls", NULL };
 static const struct niddgw_option options[] = {
 	{ "file", NIDDGW_OPTION_PATH, true, NULL, NULL, 0, 0, "where calls are written down" },
 	{ "word", NIDDGW_OPTION_TEXT, false, "one", words, 0, 0, "a word" },
 	{ "number", NIDDGW_OPTION_INT, false, NULL, NULL, -5, 5, "a number" },
 	{ "flag", NIDDGW_OPTION_BOOL, false, "true", NULL, 0, 0, "a flag" },
 	{ "list", NIDDGW_OPTION_LIST, false, NULL, NULL, 0, 0, "a list" },
+	{ "url", NIDDGW_OPTION_URL, false, "tcp://localhost", schemes, 0, 0, "a peer" },
 	{ "secret", NIDDGW_OPTION_SECRET, false, NULL, NULL, 0, 0, "a secret" },
 	{ NULL, 0, false, NULL, NULL, 0, 0, NULL },
 };

@@ -230,6 +230,28 @@ def test_S39_a_command_that_comes_again_is_carried_out_once(testbed, gateway):
     m.device.silent(0.3)  # not asked again
 
 
+def test_options_that_cannot_work_are_faults_of_the_configuration(gateway):
+    tree = udp_config("coap://127.0.0.1:5683", {})
+    gw = gateway(tree).ready()
+    tree["plugins"] = [{"name": "a", "plugin": "mqtt", "broker": "http://localhost:1883"}, {"name": "b", "plugin": "mqtt", "broker": "mqtt://"},
+                       {"name": "c", "plugin": "mqtt", "broker": "mqtts://[::1]:8883", "commands": ["read", "raed"]}]
+    gw.write(tree)
+    status, text = gw.check()
+    assert status == 1
+    for fault in ('plugins[0].broker: "http://localhost:1883" is no mqtt://HOST[:PORT]', 'plugins[1].broker: "mqtt://" is no mqtt://HOST[:PORT]',
+                  'plugins[2].commands[1]: there is no command "raed"'):
+        assert fault in text, text
+    assert "plugins[2].broker" not in text
+
+
+def test_what_a_plugin_says_of_its_options_is_told(testbed, gateway):
+    tree = udp_config("coap://127.0.0.1:5683", {})
+    tree["plugins"] = [{"name": "mqtt", "broker": "mqtt://127.0.0.1:1", "prefix": "a/#"}]
+    gw = gateway(tree).ready()
+    wait_until(lambda: "prefix cannot begin a topic" in (gw.ctl("plugins")["items"][0].get("reason") or ""))
+    assert "prefix cannot begin a topic" in gw.ctl("alarms")["items"][0]["text"]
+
+
 def test_S32_odd_names_have_topics_of_their_own(testbed, gateway):
     names = ["a+b", "#", "$SYS", "..", "%2F", "a%2Fb", "\U0001f321", "x" * 128, "\u00e9" * 60]
     broker = Broker(testbed)

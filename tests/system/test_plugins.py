@@ -146,7 +146,7 @@ def test_s42_a_refused_plugin_is_a_fault_of_the_check_and_not_of_a_daemon_that_r
         assert wait_state(p.gw, name, "refused")["reason"]
     alarms = {(a["type"], a["source"]["plugin"]): a for a in p.gw.ctl("alarms")["items"]}
     assert set(alarms) == {("plugin.down", q["name"]) for q in plugins}
-    assert "its open() failed: No such device or address" in alarms["plugin.down", "refusing"]["text"]
+    assert "its open() failed: No such device or address: not today" in alarms["plugin.down", "refusing"]["text"]
 
 
 # ---- behaving ----

@@ -418,7 +418,7 @@ static void one_that_refuses_to_open_is_tried_again(void **state)
 
 	configure(s, ONE("refusing"));
 	until(s, has_ended, "one down");
-	assert_true(reason_is(s, "its open() failed: No such device or address"));
+	assert_true(reason_is(s, "its open() failed: No such device or address: not today"));
 	advance(s, 500);
 	until(s, has_ended, "one down");
 	assert_int_equal(look(s, "one").st.restarts, 1);
@@ -457,6 +457,17 @@ static void keys_are_checked_by_the_table_of_the_library(void **state)
 		{ "file = \"x\"; word = \"three\";", "plugins[0].word: \"three\" is not one of \"one\", \"two\"" },
 		{ "file = \"x\"; flag = 1;", "plugins[0].flag: wrong type: true or false is expected" },
 		{ "file = \"x\"; list = \"a\";", "plugins[0].list: wrong type: an array [ .. ] of texts is expected" },
+		{ "file = \"x\"; url = \"http://x\";", "plugins[0].url: \"http://x\" is no tcp://HOST[:PORT]" },
+		{ "file = \"x\"; url = \"tcp:x\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tcp://\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tcp://:1\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://a b:1\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://u@a:1\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://a:0\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://a:65536\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://a:1x\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://[::1\";", "plugins[0].url: " },
+		{ "file = \"x\"; url = \"tls://[]:1\";", "plugins[0].url: " },
 		{ "file = \"x\"; secret = \"hush\";", "plugins[0].secret: a secret is named by its file" },
 		{ "file = \"x\"; secret = \"file:gone\";", "plugins[0].secret: " },
 		{ "file = \"x\"; isolation = \"thread\";", "plugins[0].isolation: \"thread\" is not one of" },
