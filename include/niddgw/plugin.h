@@ -134,12 +134,15 @@ long niddgw_value_json(const struct niddgw_value *v, unsigned flags, char *buf, 
 
 /* ---- the other things that are told; json is the whole document of the monitoring reference ---- */
 
-enum niddgw_gateway_what { NIDDGW_GATEWAY_PHASE, NIDDGW_GATEWAY_INFO, NIDDGW_GATEWAY_HEALTH };
+enum niddgw_gateway_what { /* others may come: they are to be ignored */
+	NIDDGW_GATEWAY_PHASE, NIDDGW_GATEWAY_INFO, NIDDGW_GATEWAY_HEALTH,
+	NIDDGW_GATEWAY_REPLAYED /* all states of a replay have been told */
+};
 struct niddgw_gateway {
 	uint32_t size;
 	uint32_t what;       /* enum niddgw_gateway_what */
 	const char *phase;   /* "online", "degraded", "stopping", "stopped" */
-	const char *json;    /* of state/conn, state/info or state/health */
+	const char *json;    /* of state/conn, state/info or state/health; "{}" for REPLAYED */
 };
 struct niddgw_session {
 	uint32_t size;

@@ -47,6 +47,7 @@ static void on_up(void *arg)
 		(void)publish(p, PUBLISH_STATE, "state/conn", p->conn);
 	niddgw_replay(p->host); /* it may have forgotten, and what has changed meanwhile was not sent */
 	p->replay_owed = false;
+	p->events_held = true;
 	values_again(p);
 	publish_kept(p);
 }
@@ -95,6 +96,10 @@ static int mqtt_gateway(void *state, const struct niddgw_gateway *g)
 					      [NIDDGW_GATEWAY_HEALTH] = "state/health" };
 	struct mqtt *p = state;
 
+	if (g->what == NIDDGW_GATEWAY_REPLAYED) {
+		p->events_held = false;
+		publish_kept(p);
+	}
 	if (g->what > NIDDGW_GATEWAY_HEALTH)
 		return 0;
 	if (g->what == NIDDGW_GATEWAY_PHASE) {

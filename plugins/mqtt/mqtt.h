@@ -30,6 +30,7 @@ struct mqtt {
 	char *buf;                     /* owned; JSON of one record */
 	size_t buf_size;
 	bool down_told;                /* that the broker is away, in the log */
+	bool events_held;              /* until all states have been told to a broker that is back */
 	bool replay_owed;              /* state documents were lost on the way */
 	uint64_t dropped, dropped_told; /* since the alarm was cleared */
 	char *names[NAMES_MAX];        /* owned; devices whose level is a hash */

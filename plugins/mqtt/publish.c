@@ -195,10 +195,12 @@ void publish_kept(struct mqtt *p)
 	if (!broker_is_up(p->broker))
 		return;
 	if (!empty(p, p->states, PUBLISH_STATE, BROKER_WINDOW) || !values_publish(p) ||
-	    !empty(p, p->events, PUBLISH_EVENT, BROKER_WINDOW / 2)) {
+	    (!p->events_held && !empty(p, p->events, PUBLISH_EVENT, BROKER_WINDOW / 2))) {
 		publish_later(p);
 		return;
 	}
+	if (p->events_held)
+		return; /* the end of the replay goes on */
 	show_spool(p);
 	if (p->dropped) {
 		p->dropped = p->dropped_told = 0;

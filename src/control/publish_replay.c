@@ -55,6 +55,7 @@ static void next_stage(struct replay *r, enum stage s)
 /* True: it is through, or its instance has ended. */
 static bool step(struct replay *r)
 {
+	static const struct niddgw_gateway end = { sizeof end, NIDDGW_GATEWAY_REPLAYED, NULL, "{}" };
 	struct control *c = r->all->control;
 
 	r->room = plugins_room(c->env.plugins, r->to);
@@ -75,7 +76,10 @@ static bool step(struct replay *r)
 	}
 	if (r->stage == DEVICES)
 		r->place = sessions_each_from(c->env.sessions, r->place, add_device, r);
-	return r->stage == DEVICES && r->place >= sessions_places(c->env.sessions);
+	if (r->stage != DEVICES || r->place < sessions_places(c->env.sessions))
+		return false;
+	plugins_post_gateway(c->env.plugins, r->to, &end);
+	return true;
 }
 
 static void on_step(struct timer *t, uint64_t now_ms)

@@ -116,7 +116,7 @@ static int tap_stats(void *state, const struct niddgw_stats *s)
 
 static int tap_gateway(void *state, const struct niddgw_gateway *g)
 {
-	static const char *const whats[] = { "phase", "info", "health" };
+	static const char *const whats[] = { "phase", "info", "health", "replayed" };
 	struct tap *t = state;
 	char phase[600];
 

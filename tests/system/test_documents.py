@@ -107,6 +107,7 @@ def test_replay_tells_all_states_and_no_events(p, tap):
     tap.next("phase"), tap.next("info"), tap.next("health")
     told = tap.next("session", device="meter-17")
     assert told["event"] is None and told["json"] is None and told["state"]["state"] == "registered" and told["objects"]
+    assert tap.next("replayed")["json"] == {}
 
 
 def test_health_follows_a_server_that_falls_silent(gateway, udp_peer, tap):

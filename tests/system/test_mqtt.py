@@ -129,6 +129,9 @@ def test_R13_lwm2m_48_events_wait_on_disk_while_the_broker_is_away(mirrored):
     got = back.wait(DEV + "/event/data", n=20)
     assert [m.json["values"][0]["value"] for m in got] == [float(i) for i in range(20)]
     assert mirrored.gw.metric("niddgw_mqtt_dropped_total") == 0
+    came = [line.split("'")[1] for line in mirrored.broker.program.err.lines if "Received PUBLISH from niddgw" in line]  # in this order
+    for state in (BASE + "/state/info", BASE + "/state/health", DEV + "/state/session", DEV + "/state/objects"):
+        assert came.index(state) < came.index(DEV + "/event/data"), came
     assert mirrored.gw.metric('niddgw_uplink_total{result="answered"}') == 1
 
 
