@@ -64,6 +64,7 @@ static void job_free(struct command_job *j)
 		j->next->link = j->link;
 	j->all->jobs_n--;
 	json_decref(j->final);
+	free(j->restart);
 	free(j->instance);
 	free(j->device);
 	free(j->id);
@@ -126,6 +127,8 @@ static void on_due(struct timer *t, uint64_t now_ms)
 		return;
 	}
 	give(j, j->final, true);
+	if (j->restart)
+		(void)plugins_restart(j->all->control->env.plugins, j->restart);
 	job_free(j);
 }
 

@@ -230,8 +230,10 @@ static void run_plugin_restart(struct command_job *j, struct device *d, const js
 	(void)d;
 	if (!name)
 		command_fail(j, "bad_request", "name is missing", 0);
-	else if (!p || plugins_restart(p, name))
+	else if (!p || !plugins_has(p, name))
 		command_fail(j, "not_found", "no such plug-in", 0);
+	else if (!(j->restart = strdup(name)))
+		command_fail(j, "internal", "out of memory", 0);
 	else
 		command_ok(j, NULL, 0);
 }

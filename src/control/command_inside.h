@@ -40,6 +40,7 @@ struct command_job {
 	void *arg;
 	struct ask *ask;          /* owned while it is under way */
 	json_t *final;            /* owned: the answer, until it has been given */
+	char *restart;            /* owned: the plug-in that is restarted behind it, as the asker may be the one; NULL: none */
 };
 
 struct verb {

@@ -323,6 +323,11 @@ int plugins_configure(struct plugins *p, const struct conf_list *list)
 	return err;
 }
 
+bool plugins_has(const struct plugins *p, const char *name)
+{
+	return find_name(p, name);
+}
+
 int plugins_restart(struct plugins *p, const char *name)
 {
 	struct instance *in = find_name(p, name);

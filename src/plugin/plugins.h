@@ -87,7 +87,8 @@ long plugins_room(const struct plugins *p, plugin_ref to);
 bool plugins_allows(const struct plugins *p, plugin_ref from, const char *command);
 plugin_ref plugins_ref(const struct plugins *p, const char *name); /* its life now; 0: it has none, or there is no such instance */
 const char *plugins_name(const struct plugins *p, plugin_ref ref); /* of the instance; NULL: that life is over */
-/* End this instance's process and start it again (command plugin-restart). 0; -ENOENT no such instance. */
+bool plugins_has(const struct plugins *p, const char *name); /* alive or not */
+/* End this instance's process, when it has taken what waits for it, and start it again (command plugin-restart). 0; -ENOENT no such instance. */
 int plugins_restart(struct plugins *p, const char *name);
 
 /* ---- showing ---- */
