@@ -5,7 +5,10 @@
  * that only go forward, one to the wall clock. A timer set to an absolute time is set back by as much, so that it goes off
  * when the warped clock gets there. Whoever sleeps while the clock is moved notices when something wakes it.
  */
+#define _GNU_SOURCE /* dlvsym */
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -83,4 +86,18 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *new_value, struc
 			to.it_value = (struct timespec){ 0, 1 }; /* long past; zero would disarm */
 	}
 	return (int)syscall(SYS_timerfd_settime, fd, flags, &to, old_value);
+}
+
+/* Of conditions that wait by the monotonic clock, which all of ours do: the kernel knows nothing of the warp. */
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until)
+{
+	static int (*next)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+	struct timespec at = *until;
+
+	if (!next)
+		*(void **)&next = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+	add_ms(&at, -warp[0]);
+	return next(cond, lock, &at);
 }
