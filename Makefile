@@ -274,7 +274,7 @@ endure: deps
 
 bench:
 	@tests/tools/deps.sh install bench
-	+@$(MAKE) --no-print-directory all $(BUILD)/bench/state $(BUILD)/bench/decode $(BUILD)/bench/far $(BUILD)/bench/far_dtls
+	+@$(MAKE) --no-print-directory all $(BUILD)/bench/state $(BUILD)/bench/decode $(BUILD)/bench/far $(BUILD)/bench/far_dtls $(BUILD)/tests/plugins/bad.so
 	@NIDDGW_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 demo: deps

@@ -22,7 +22,7 @@
 
 #include "niddgw/plugin.h"
 
-enum { ADDRESS_SPACE = 256 << 20, DESCRIPTORS = 256, FILTER_MOST = 512 };
+enum { ADDRESS_SPACE = 256 << 20, DESCRIPTORS = 256, FILTER_MOST = 512, NICENESS = 5 };
 
 /* ---- limits ---- */
 
@@ -48,6 +48,8 @@ static int limit(__rlimit_resource_t what, rlim_t most)
 static int set_limits(void)
 {
 	int err = limit(RLIMIT_CORE, 0);
+
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS); /* what is passed on goes before what is told of it */
 
 	if (!err)
 		err = limit(RLIMIT_NOFILE, DESCRIPTORS);

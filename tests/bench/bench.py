@@ -232,6 +232,7 @@ def run(bed, report):
             decoding(bed, report)
         if "mirror" in only:
             mirrored.mirror(bed, report)
+            mirrored.harmful(bed, report)
         if "journal" in only:
             store.journal(bed, report)
         if "restart" in only:

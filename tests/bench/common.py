@@ -116,12 +116,12 @@ class Bed:
             f"devices = (\n{records} );\n{more}\n")
         return home
 
-    def start(self, home, held=False):
-        """Starts the daemon on its core and waits until it is ready; held: it waits for release() to begin."""
+    def start(self, home, held=False, program=None):
+        """Starts the daemon on its core and waits until it is ready; held: it waits for release() to begin; program: another copy of it."""
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(str(home / "notify"))
         env = dict(os.environ, NOTIFY_SOCKET=str(home / "notify"))
-        command = [str(self.daemon_program), "-c", str(home / "niddgw.conf")]
+        command = [str(program or self.daemon_program), "-c", str(home / "niddgw.conf")]
         p = subprocess.Popen(["sh", "-c", 'read -r go; exec "$0" "$@"', *command], env=env, stdin=subprocess.PIPE,
                              stderr=(home / "log").open("w"), preexec_fn=lambda: os.sched_setaffinity(0, {DUT}))
         p.home, p.notify = home, notify
@@ -155,12 +155,12 @@ class Bed:
             raise RuntimeError(f"the daemon ended with {status}:\n" + (p.home / "log").read_text()[-2000:])
 
     @contextlib.contextmanager
-    def udp_daemon(self, devices, profile="", link_keys="", server=None, device_keys="", **north):
+    def udp_daemon(self, devices, profile="", link_keys="", server=None, device_keys="", program=None, **north):
         """server: port of one that runs already; north: scheme, server_keys and more of prepare(); {i} in device_keys is the device's number."""
         link, own = free_ports(2)
         home = self.prepare([f'link = "sgi"; address = "{FIRST + i}"; {device_keys.replace("{i}", str(i))}' for i in range(devices)],
                             f'{{ name = "sgi"; type = "udp"; listen = "127.0.0.1:{link}"; {link_keys} }}', server or own, profile, **north)
-        p = self.start(home)
+        p = self.start(home, program=program)
         p.words = ["--to", f"127.0.0.1:{link}", "--server", "none" if server else f"127.0.0.1:{own}", "--pid", p.pid]
         try:
             yield p

@@ -69,13 +69,14 @@ def dropped(bed, daemon):
 
 
 def offer(bed, daemon, host):
-    """One run: the two lines of the load; the first has the plug-in's CPU for each report, and how many it did not get."""
+    """Two lines of the load; the first has the plug-in's CPU for each report, and how many it did not get."""
     before = host and (cpu_ns(host), records(bed, daemon), dropped(bed, daemon))
-    lines = bed.load("udp", "--report", "--endpoints", DEVICES, "--window", 64, "--seconds", bed.options.seconds, "--then-rate", RATE, *daemon.words)
+    words = ["udp", "--report", "--endpoints", DEVICES, "--seconds", bed.options.seconds, *daemon.words]
+    full = bed.load(*words, "--window", 64)[0]
     if host:
-        lines[0]["dropped"] = dropped(bed, daemon) - before[2]
-        lines[0]["host_us"] = (cpu_ns(host) - before[0]) / 1000 / max(1, records(bed, daemon) - before[1] - lines[0]["dropped"])
-    return lines
+        full["dropped"] = dropped(bed, daemon) - before[2]
+        full["host_us"] = (cpu_ns(host) - before[0]) / 1000 / max(1, records(bed, daemon) - before[1] - full["dropped"])
+    return full, bed.load(*words, "--rate", RATE)[0]
 
 
 def baseline(bed, report, pid, port):
@@ -122,3 +123,31 @@ def mirror(bed, report):
                f"p50 {median_of(slow_off, 'p50_us'):.0f} / {median_of(slow, 'p50_us'):.0f} us; lost {lost_of(slow + slow_off)}")
     if bare:
         report.check("mirror: CPU / reading by hand, printing and libmosquitto", (daemon + host) / bare, 1.5)
+
+
+# ---- plug-ins that do what they must not ----
+
+def copy_with_bad(bed):
+    """The daemon with the plug-in of the tests that does one harmful thing; a path."""
+    build, tree = bed.daemon_program.parent, bed.dir / "bad"
+    (tree / "plugins").mkdir(parents=True)
+    for name in ("niddgwd", "niddgw-plugin-host", "objects.tbl"):
+        shutil.copy2(build / name, tree / name)
+    shutil.copy2(build / "tests/plugins/bad.so", tree / "plugins/bad.so")
+    return tree / "niddgwd"
+
+
+def harmful(bed, report):
+    """S41: the plug-in's process has the daemon's core, too, so that it is in its way as much as it can be."""
+    head(f"plug-ins that crash, loop, sleep, leak and flood (link udp, no journal, {RATE} reports a second)")
+    program, p50, lost = copy_with_bad(bed), {}, 0
+    for what in ("none", "crash", "loop", "sleep", "bomb", "flood"):
+        more = "" if what == "none" else f'plugins = ( {{ name = "bad"; plugin = "bad"; what = "{what}"; }} );'
+        with bed.udp_daemon(DEVICES, link_keys="journal = false;", program=program, more=more) as p:
+            runs = [bed.load("udp", "--report", "--endpoints", DEVICES, "--rate", RATE, "--seconds", bed.options.seconds, *p.words)[0]
+                    for _ in range(bed.options.repeat)]
+        p50[what], lost = median_of(runs, "p50_us"), lost + lost_of(runs)
+        report.figures[f"bad_{what}"] = runs
+        report.row(what, f"{median_of(runs, 'p99_us'):.0f}", "us p99", f"p50 {p50[what]:.0f} us; lost {lost_of(runs)}")
+    report.check("bad plug-ins: units lost", lost, 0)
+    report.check("bad plug-ins: p50 beside the worst of them / without", max(p50.values()) / p50["none"], 1.5)

@@ -8,7 +8,7 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libevent-dev libssl-dev libconfig-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libcoap3-dev libcbor-dev libexpat1-dev libmosquitto-dev libprotobuf-c-dev protobuf-c-compiler"
 check="libcmocka-dev g++ libcoap3-bin sqlite3 python3 python3-pytest python3-yaml python3-jsonschema python3-cbor2 python3-protobuf mosquitto mosquitto-clients openssl chromium clang libclang-rt-14-dev"
-bench="python3 openssl libnghttp2-dev libcjson-dev" # the last two for the bare prototype that figures are held against
+bench="python3 openssl mosquitto libnghttp2-dev libcjson-dev" # the last two for the bare prototype that figures are held against
 tidy="clang-tidy clang-format"
 
 packages_of() {
