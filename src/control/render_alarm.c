@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* render_alarm.c - what is wrong, as the alarm objects */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alarm.h"
@@ -20,11 +22,25 @@ static const char *source_kind(const char *type)
 	return "peer";
 }
 
+static json_t *id_of(const struct alarm *al)
+{
+	size_t size = strlen(al->type) + strlen(al->source) + 2;
+	char *text = malloc(size);
+	json_t *id;
+
+	if (!text)
+		return NULL;
+	snprintf(text, size, "%s:%s", al->type, al->source);
+	id = render_text(text);
+	free(text);
+	return id;
+}
+
 json_t *render_alarm(const struct alarm *al)
 {
-	json_t *o = render_new(), *source = json_object(), *id = json_sprintf("%s:%s", al->type, al->source);
+	json_t *o = render_new(), *source = json_object();
 
-	json_object_set_new(o, "id", id ? id : render_text(al->type)); /* a source that is not UTF-8 */
+	json_object_set_new(o, "id", id_of(al));
 	render_set_text(o, "type", al->type);
 	render_set_text(o, "severity", alarm_severity_names[al->severity]);
 	render_set_time(o, "raised", al->raised_wall_ms);
