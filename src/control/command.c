@@ -13,11 +13,10 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "coap/option.h"
 #include "control/command_inside.h"
 #include "session/session.h"
 
-enum { TIMEOUT_MS = 30000, RETRY_MS = 1000, RESTORED_MS = 600000 };
+enum { TIMEOUT_MS = 30000 };
 
 static struct timers *timers_of(const struct command_job *j)
 {
@@ -55,7 +54,7 @@ static struct command_job *job_new(struct commands *cs, const struct command_in 
 	return j;
 }
 
-static void job_free(struct command_job *j)
+void command_free(struct command_job *j)
 {
 	timer_cancel(timers_of(j), &j->timer);
 	ask_close(j->ask);
@@ -75,114 +74,6 @@ void command_audit(const struct command_job *j, const char *status)
 {
 	log_ev(LOG_INFO, "control", "command", LF_STR("by", j->instance ? j->instance : "socket"),
 	       LF_STR("dev", j->device), LF_STR("command", j->name), LF_STR("id", j->id), LF_STR("status", status));
-}
-
-/* ---- giving answers ---- */
-
-static void post(const struct command_job *j, const struct asker *to, const char *text, bool final)
-{
-	const struct niddgw_answer a = { .size = sizeof a,
-					 .cookie = to->cookie,
-					 .device = j->device,
-					 .command = j->name,
-					 .id = j->id,
-					 .final = final,
-					 .json = text };
-
-	plugins_post_answer(j->all->control->env.plugins, to->ref, &a);
-}
-
-static void give(struct command_job *j, json_t *response, bool final)
-{
-	char *text = j->instance ? json_dumps(response, JSON_COMPACT) : NULL;
-
-	for (unsigned i = 0; text && i < j->askers_n; i++)
-		post(j, &j->askers[i], text, final);
-	if (text && final)
-		cache_keep(j->all, j, text);
-	free(text);
-	if (j->answer)
-		j->answer(j->arg, response, final);
-}
-
-/* A job of the life before has lost who asked: its instance, in its new life, gets the answer. */
-static bool finds_instance(struct command_job *j)
-{
-	plugin_ref ref;
-
-	if (!j->restored)
-		return true;
-	ref = plugins_ref(j->all->control->env.plugins, j->instance);
-	j->askers[0] = (struct asker){ .ref = ref };
-	j->askers_n = ref ? 1 : 0;
-	return ref != 0;
-}
-
-static void on_due(struct timer *t, uint64_t now_ms)
-{
-	struct command_job *j = container_of(t, struct command_job, timer);
-
-	if (!j->final || (!finds_instance(j) && now_ms < j->until_ms)) {
-		timer_set(timers_of(j), t, now_ms + RETRY_MS, on_due);
-		return;
-	}
-	give(j, j->final, true);
-	if (j->restart)
-		(void)plugins_restart(j->all->control->env.plugins, j->restart);
-	job_free(j);
-}
-
-static json_t *response(const struct command_job *j, const char *status, bool final, uint8_t code)
-{
-	json_t *o = render_new();
-	char text[5];
-
-	render_set_text(o, "id", j->id);
-	render_set_text(o, "command", j->name);
-	render_set_text(o, "device", j->device);
-	json_object_set_new(o, "final", json_boolean(final));
-	render_set_text(o, "status", status);
-	if (code)
-		render_set_text(o, "code", coap_code_text(text, code));
-	return o;
-}
-
-static void end(struct command_job *j, json_t *o)
-{
-	render_set_uint(o, "took_ms", clock_now_ms() - j->started_ms);
-	json_decref(j->final);
-	j->final = o;
-	j->until_ms = clock_now_ms() + RESTORED_MS;
-	timer_set(timers_of(j), &j->timer, clock_now_ms(), on_due);
-}
-
-void command_ok(struct command_job *j, json_t *data, uint8_t code)
-{
-	json_t *o = response(j, "ok", true, code);
-
-	if (data)
-		json_object_set_new(o, "data", data);
-	command_audit(j, "ok");
-	end(j, o);
-}
-
-void command_fail(struct command_job *j, const char *error, const char *message, uint8_t code)
-{
-	json_t *o = response(j, "error", true, code), *e = json_object();
-
-	render_set_text(e, "code", error);
-	json_object_set_new(e, "message", message && *message ? render_text(message) : json_string(error));
-	json_object_set_new(o, "error", e);
-	command_audit(j, error);
-	end(j, o);
-}
-
-void command_accepted(struct command_job *j)
-{
-	json_t *o = response(j, "accepted", false, 0);
-
-	give(j, o, false);
-	json_decref(o);
 }
 
 /* ---- which command it is ---- */
@@ -264,7 +155,7 @@ static void refuse_new(struct commands *cs, const struct asker *to, const struct
 	char *text;
 
 	snprintf(j.name, sizeof j.name, "%s", c->name);
-	o = response(&j, "error", true, 0);
+	o = command_response(&j, "error", true, 0);
 	render_set_text(e, "code", "busy");
 	render_set_text(e, "message", "too many commands are under way");
 	json_object_set_new(o, "error", e);
@@ -292,9 +183,9 @@ void commands_from_plugin(struct commands *cs, plugin_ref from, const struct nid
 	j->askers[j->askers_n++] = asker;
 	text = cache_find(cs, j);
 	if (text)
-		post(j, &asker, text, true);
+		command_post(j, &asker, text, true);
 	if (text || joins(j)) {
-		job_free(j);
+		command_free(j);
 		return;
 	}
 	args = c->args ? json_loads(c->args, JSON_REJECT_DUPLICATES, NULL) : json_object();
@@ -352,7 +243,7 @@ void commands_close(struct commands *cs)
 		struct command_job *j = cs->jobs;
 
 		j->ask = ask_leave(j->ask);
-		job_free(j);
+		command_free(j);
 	}
 	memory_free(cs);
 	free(cs);

@@ -65,10 +65,15 @@ struct commands {
 	enum log_level level_before;
 };
 
-/* ---- command.c ---- */
+/* ---- command_answer.c ---- */
 void command_ok(struct command_job *j, json_t *data, uint8_t code); /* takes data, NULL: none; code of the device, 0: none */
 void command_fail(struct command_job *j, const char *error, const char *message, uint8_t code);
 void command_accepted(struct command_job *j);
+json_t *command_response(const struct command_job *j, const char *status, bool final, uint8_t code); /* how each answer begins */
+void command_post(const struct command_job *j, const struct asker *to, const char *text, bool final);
+
+/* ---- command.c ---- */
+void command_free(struct command_job *j);
 struct control *command_control(const struct command_job *j);
 /* One of the life before; its answer goes to the instance of that name when that is there. NULL: no memory. */
 struct command_job *command_restored(struct commands *cs, const struct command_in *in, const char *instance);

@@ -114,6 +114,32 @@ size_t report_values(struct mirror *m, const struct mirror_who *who, struct repo
 /* The object links of a Register. 0 or what lwm2m_objects_new() says. */
 int report_links(struct mirror *m, struct report *r, const uint8_t *list, size_t len);
 
+/* ---- draft.c ---- */
+#define FORMAT_NONE 65536u /* the message names none */
+
+/* One report on its way. */
+struct draft {
+	struct mirror *m;
+	const struct mirror_who *who;
+	struct report r;
+	const struct mirror_unit *unit; /* that its header is told of when it fails */
+	struct mirror_target target;
+	unsigned format;
+	const uint8_t *body;
+	size_t len;
+	bool down; /* the values went towards the device */
+	char path[LWM2M_PATH_TEXT];
+	mirror_take_fn *take; /* NULL: to who listens */
+	void *take_arg;
+};
+struct draft draft_of(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *u, const char *op);
+unsigned draft_format(const struct coap_view *v, const struct mirror_target *t); /* FORMAT_NONE: nobody knows */
+struct body_key draft_key(const void *leg, enum body_kind kind, uint8_t code, const struct mirror_target *t);
+bool draft_collect(struct draft *d, const struct body_key *k, const struct body_block *b); /* takes the body of this unit; false: nothing is to be told (yet) */
+void draft_set_path(struct draft *d);
+void draft_fail(struct draft *d, const char *reason);
+void draft_finish(struct draft *d); /* decodes and tells it */
+
 /* ---- raw.c ---- */
 void raw_failed(struct mirror *m, const struct mirror_who *who, const struct mirror_unit *u, size_t unit_bytes, bool down, unsigned format,
 		const char *reason, bool show_payload);

@@ -11,12 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
-#include "lwm2m/decode.h"
 #include "session/own.h"
 #include "session/relay.h"
 
-enum { ANSWER_MOST = 65536, GRACE_MS = 2000, PINGS_MOST = 3 };
+enum { GRACE_MS = 2000, PINGS_MOST = 3 };
 
 /* ---- list and timer ---- */
 
@@ -147,189 +145,6 @@ static void finish(struct ask *a)
 	ask_free(a);
 }
 
-/* ---- the message ---- */
-
-static void build_path(struct coap_builder *b, const struct ask *a)
-{
-	const struct lwm2m_objects *o = copy_who(a->dev, a->assoc).objects;
-	const char *p = o ? o->base.p : NULL, *end = p ? p + o->base.len : NULL;
-
-	while (p < end) {
-		const char *slash;
-
-		p += *p == '/';
-		slash = memchr(p, '/', (size_t)(end - p));
-		if (!slash)
-			slash = end;
-		coap_build_option(b, COAP_URI_PATH, p, (size_t)(slash - p));
-		p = slash;
-	}
-	for (unsigned i = 0; i < a->target.path.depth; i++) {
-		char id[8];
-		int len = snprintf(id, sizeof id, "%u", a->target.path.id[i]);
-
-		coap_build_option(b, COAP_URI_PATH, id, (size_t)len);
-	}
-}
-
-static uint8_t method_of(enum ask_verb verb)
-{
-	return verb == ASK_WRITE ? COAP_PUT : verb == ASK_EXECUTE ? COAP_POST : COAP_GET;
-}
-
-static long build(struct ask *a, const struct ask_request *r, uint8_t *buf, size_t size)
-{
-	struct coap_builder b;
-	char depth[16];
-	int len;
-
-	coap_build(&b, buf, size, COAP_CON, method_of((enum ask_verb)a->verb), own_mid(a->all), a->token, a->token_len);
-	if (a->block2 == 0 && (a->verb == ASK_OBSERVE || a->verb == ASK_CANCEL))
-		coap_build_uint(&b, COAP_OBSERVE, a->verb == ASK_CANCEL);
-	build_path(&b, a);
-	if (r && r->len)
-		coap_build_uint(&b, COAP_CONTENT_FORMAT, r->format);
-	if (a->verb == ASK_DISCOVER && r && r->depth >= 0) {
-		len = snprintf(depth, sizeof depth, "depth=%d", r->depth);
-		coap_build_option(&b, COAP_URI_QUERY, depth, (size_t)len);
-	}
-	if (a->verb == ASK_DISCOVER)
-		coap_build_uint(&b, COAP_ACCEPT, LWM2M_CF_LINK);
-	if (a->block2)
-		coap_build_uint(&b, COAP_BLOCK2, a->block2);
-	if (r)
-		coap_build_payload(&b, r->body, r->len);
-	return coap_build_end(&b);
-}
-
-static void new_token(struct ask *a)
-{
-	random_bytes(a->token, COAP_TOKEN_MAX);
-	a->token_len = COAP_TOKEN_MAX;
-}
-
-static void send_message(struct ask *a, const struct ask_request *r)
-{
-	uint8_t buf[ASK_BODY_MOST + 256];
-	long len = build(a, r, buf, sizeof buf);
-
-	if (len < 0)
-		ask_end(a, "too_big", "more than one request takes");
-	else
-		own_send(a->assoc, buf, (size_t)len);
-}
-
-/* ---- answers ---- */
-
-/* The gateway's own word, by what it would tell a server. */
-static const char *error_of(uint8_t code, const char *text)
-{
-	static const struct {
-		const char *text, *word;
-	} words[] = { { "asleep", "asleep" },   { "not delivered", "expired" }, { "dropped by command", "expired" },
-		      { "queue full", "busy" }, { "gateway busy", "busy" },     { "device not attached", "upstream" },
-		      { "barred", "upstream" } };
-
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i].text, text) == 0)
-			return words[i].word;
-	switch (code) {
-	case COAP_TOO_LARGE:
-		return "too_big";
-	case COAP_TOO_MANY:
-	case COAP_UNAVAILABLE:
-		return "busy";
-	case COAP_GATEWAY_TIMEOUT:
-		return "timeout";
-	case COAP_BAD_GATEWAY:
-		return "upstream";
-	default:
-		return "internal";
-	}
-}
-
-static void refused(struct ask *a, const struct coap_msg *m, bool by_gateway)
-{
-	char text[96];
-	char code[5];
-	size_t len = m->payload_len < sizeof text - 1 ? m->payload_len : sizeof text - 1;
-
-	if (by_gateway) {
-		memcpy(text, m->payload ? m->payload : (const uint8_t *)"", len);
-		text[len] = 0;
-		ask_end(a, error_of(m->code, text), len ? text : "the device cannot be asked now");
-		return;
-	}
-	a->code = m->code;
-	snprintf(text, sizeof text, "the device answered %s", coap_code_text(code, m->code));
-	ask_end(a, "upstream", text);
-}
-
-static bool append(struct ask *a, const struct coap_msg *m)
-{
-	uint8_t *grown;
-
-	if (!m->payload_len)
-		return true;
-	if (a->len + m->payload_len > ANSWER_MOST)
-		return false;
-	grown = realloc(a->body, a->len + m->payload_len);
-	if (!grown)
-		return false;
-	memcpy(grown + a->len, m->payload, m->payload_len);
-	a->body = grown;
-	a->len += m->payload_len;
-	return true;
-}
-
-static void take_body(struct ask *a, const struct coap_msg *m, const struct coap_view *v)
-{
-	uint32_t num = v->has_block2 ? coap_block_num(v->block2) : 0;
-	unsigned szx = v->has_block2 ? coap_block_szx(v->block2) : 0;
-
-	if (!num)
-		a->format = v->has_content_format  ? v->content_format
-			: a->target.path.depth > 2 ? LWM2M_CF_TEXT
-						   : 65536;
-	if ((num || a->len) && (size_t)num * coap_block_size(szx) != a->len) {
-		ask_end(a, "upstream", "the blocks of the answer do not fit together");
-		return;
-	}
-	if (!append(a, m)) {
-		ask_end(a, "too_big", "the answer is longer than 64 KiB");
-		return;
-	}
-	if (v->has_block2 && coap_block_more(v->block2)) {
-		a->block2 = (num + 1) << 4 | szx;
-		a->step = STEP_MORE;
-		ask_wait(a, 1);
-		return;
-	}
-	if (a->verb == ASK_OBSERVE && !a->block2 && !v->has_observe)
-		ask_end(a, "upstream", "the device does not observe it");
-	else
-		ask_end(a, NULL, NULL);
-}
-
-void ask_response(struct ask *a, const struct coap_msg *m)
-{
-	struct coap_option mark;
-	struct coap_view v;
-
-	if (a->dev && coap_option_find(m, OWN_MARK, &mark)) {
-		refused(a, m, true);
-		return;
-	}
-	if (coap_class(m->code) != 2) {
-		refused(a, m, false);
-		return;
-	}
-	coap_view(&v, m, false);
-	a->code = m->code;
-	a->arrival_ms = clock_wall_ms();
-	take_body(a, m, &v);
-}
-
 /* ---- time ---- */
 
 /* Whatever stands in the queue for it goes: nobody waits any more. */
@@ -383,42 +198,15 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 		ping(a);
 	} else if (a->step == STEP_MORE) {
 		a->step = STEP_WAITS;
-		new_token(a); /* that of an observation belongs to its notifications */
+		ask_new_token(a); /* that of an observation belongs to its notifications */
 		ask_wait(a, a->deadline_ms + GRACE_MS);
-		send_message(a, NULL);
+		ask_send(a, NULL);
 	} else {
 		ask_wait(a, a->deadline_ms);
 	}
 }
 
 /* ---- asking ---- */
-
-static const struct relation *observation_of(const struct assoc *assoc, const struct lwm2m_path *p)
-{
-	const struct relation *r = assoc->relations;
-
-	while (r &&
-	       (!r->target.known || r->target.composite || r->target.path.depth != p->depth ||
-		memcmp(r->target.path.id, p->id, sizeof p->id) != 0))
-		r = r->next;
-	return r;
-}
-
-/* The token of the observation that it is about, or another one. */
-static bool choose_token(struct ask *a)
-{
-	const struct relation *r = NULL;
-
-	if (a->verb == ASK_OBSERVE || a->verb == ASK_CANCEL)
-		r = observation_of(a->assoc, &a->target.path);
-	if (!r) {
-		new_token(a);
-		return a->verb != ASK_CANCEL;
-	}
-	memcpy(a->token, r->tn, r->tn_len);
-	a->token_len = r->tn_len;
-	return true;
-}
 
 static const char *check(const struct device *d, const struct ask_request *r)
 {
@@ -465,7 +253,7 @@ const char *ask_open(struct ask **out, struct device *d, const struct ask_reques
 	a->deadline_ms = clock_now_ms() + r->timeout_ms;
 	a->fn = fn;
 	a->arg = arg;
-	if (!choose_token(a)) {
+	if (!ask_choose_token(a)) {
 		ask_free(a);
 		return "not_found";
 	}
@@ -480,7 +268,7 @@ const char *ask_open(struct ask **out, struct device *d, const struct ask_reques
 		a->accepted = r->accepted;
 		ask_store(a, r->note, r->note_len);
 	}
-	send_message(a, r);
+	ask_send(a, r);
 	if (a->accepted && !a->storing && a->step == STEP_WAITS)
 		ask_wait(a, 1); /* there is nothing to wait for */
 	return NULL;

@@ -69,10 +69,17 @@ uint16_t own_mid(struct sessions *s);
 struct ask *ask_new(struct sessions *s, struct device *d, struct assoc *a);
 void ask_free(struct ask *a);
 struct ask *ask_of_token(const struct sessions *s, const struct assoc *assoc, const uint8_t *token, size_t len);
-void ask_response(struct ask *a, const struct coap_msg *m);
 void ask_end(struct ask *a, const char *error, const char *message); /* told soon */
 void ask_wait(struct ask *a, uint64_t at_ms);
 void ask_accept(struct ask *a); /* it waits, whatever happens to this process */
+
+/* ---- ask_message.c ---- */
+void ask_new_token(struct ask *a);
+bool ask_choose_token(struct ask *a); /* that of the observation that it is about, or another one; false: there is none to cancel */
+void ask_send(struct ask *a, const struct ask_request *r); /* r NULL: for the next block */
+
+/* ---- ask_answer.c ---- */
+void ask_response(struct ask *a, const struct coap_msg *m);
 
 /* ---- ask_store.c: asks that wait for a sleeper outlive the process ---- */
 void ask_store(struct ask *a, const void *note, size_t len);
