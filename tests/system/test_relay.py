@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from bed import DEADLINE, Program, loop_host, udp_config
+from bed import DEADLINE, Program, loop_host, udp_config, wait_until
 from pair import Sniffer
 
 CLIENT, SERVER, OPENSSL = shutil.which("coap-client-openssl"), shutil.which("coap-server-openssl"), shutil.which("openssl")
@@ -38,8 +38,11 @@ class Ends:
 
     def same_octets(self):
         """What went up arrived, in order; of what came down a repeated flight may be left out, and nothing else is in it."""
-        up = [d for o, d in self.south.seen if o]
-        assert up and up == [d for o, d in self.north.seen if o]
+        def went_up(leg):
+            return [d for o, d in leg.seen if o]
+        wait_until(lambda: went_up(self.south) == went_up(self.north))  # the last one may be on its way
+        up = went_up(self.south)
+        assert up
         sent, got = [d for o, d in self.north.seen if not o], [d for o, d in self.south.seen if not o]
         assert got
         at = iter(sent)
