@@ -17,7 +17,7 @@
 
 #include "store/journal_inside.h"
 
-enum { NUMBERS_MOST = 1 << 20 };
+enum { NUMBERS_MOST = 1 << 20, TAKEN_LITTLE = 64 << 10 };
 
 struct numbers {
 	uint64_t *v; /* owned */
@@ -108,6 +108,20 @@ static int make_room(struct load *l, off_t want)
 	return 0;
 }
 
+/* A process that was killed has taken room ahead of what it wrote: it is given back. Nothing depends on it. */
+static void trim(const struct journal *j, const char *name, const struct stat *st)
+{
+	int fd;
+
+	if (st->st_blocks * 512 <= st->st_size + TAKEN_LITTLE)
+		return;
+	fd = openat(j->dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	(void)!ftruncate(fd, st->st_size);
+	close(fd);
+}
+
 /* A file as far as SEGMENT_MOST. How many octets, or a negative errno; -EBADMSG: it is no file, or cannot be read. */
 static ssize_t slurp(const struct journal *j, struct load *l, const char *name)
 {
@@ -122,6 +136,7 @@ static ssize_t slurp(const struct journal *j, struct load *l, const char *name)
 	if (!n) {
 		n = segment_read(fd, l->buf, l->size, 0);
 		n = n < 0 ? -EBADMSG : n;
+		trim(j, name, &st);
 	}
 	close(fd);
 	return n;

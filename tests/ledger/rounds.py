@@ -74,6 +74,11 @@ async def failpoint(scene, name):
         scene.daemon.kill()
         if away:
             await scene.pass_time(away)
+        if alone:  # requests have come to their end by now, which is remembered for as long
+            await scene.daemon.start()
+            await asyncio.sleep(FAILPOINT_S)
+            scene.daemon.kill()
+            await scene.pass_time(away)
         scene.daemon.spawn(fail="%s:%d" % (name, 1 if scene.hasty else passes or random.choice((1, 2, 5, 20))))
         there = scene.daemon.segments()
         patience = HASTY_S if scene.hasty else (3 if alone else 1) * FAILPOINT_S
@@ -85,6 +90,8 @@ async def failpoint(scene, name):
             scene.reached[name] = True
             await scene.daemon.start()
             return
+        if alone:  # the next round may need room for more
+            await asyncio.sleep(FAILPOINT_S)
     scene.reached.setdefault(name, False)
     if not scene.hasty:
         scene.skipped.append("%s: not reached with %d segments, of which %d are left" % (name, there, scene.daemon.segments()))

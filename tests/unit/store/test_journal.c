@@ -490,6 +490,32 @@ static void many_small_segments_of_restarts_are_gathered(void **state)
 	js_end(&s);
 }
 
+/* Each life takes room for a whole segment ahead; a loop of crashes must not fill the disk with that. */
+static void room_that_a_killed_life_took_ahead_is_given_back(void **state)
+{
+	struct js s = js_new();
+	char path[256];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	js_open(&s);
+	put(&s, 5, "aa");
+	js_close(&s);
+	assert_int_equal(find_files(&s.sc, ".seg", path, sizeof path), 1);
+	fd = open(path, O_WRONLY);
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, SEGMENT_MOST))
+		skip();
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_blocks * 512 >= SEGMENT_MOST);
+	js_open(&s);
+	assert_string_equal(replay(&s), "5:1=aa;");
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_blocks * 512 < SEGMENT_MOST / 16);
+	close(fd);
+	js_end(&s);
+}
+
 static void a_segment_that_cannot_be_read_any_more_is_given_up_loudly(void **state)
 {
 	struct js s = js_new();
@@ -702,6 +728,7 @@ int main(void)
 		cmocka_unit_test(a_large_segment_moves_in_steps_and_the_rest_goes_on),
 		cmocka_unit_test(live_entries_are_not_moved_to_no_end),
 		cmocka_unit_test(many_small_segments_of_restarts_are_gathered),
+		cmocka_unit_test(room_that_a_killed_life_took_ahead_is_given_back),
 		cmocka_unit_test(a_segment_that_cannot_be_read_any_more_is_given_up_loudly),
 		cmocka_unit_test(entries_are_counted_right_after_a_start),
 		cmocka_unit_test(after_a_failed_sync_the_records_go_to_a_new_segment),
