@@ -5,7 +5,9 @@
  * that only go forward, one to the wall clock. A timer set to an absolute time is set back by as much, so that it goes off
  * when the warped clock gets there. Whoever sleeps while the clock is moved notices when something wakes it.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dlvsym */
+#endif
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
