@@ -175,7 +175,7 @@ async def soak(scene, units):
     m = await scene.daemon.metrics()
     if m["niddgw_uplink_total{malformed}"] != scene.garbled:
         scene.book.faults.append((None, "%d units were no messages, the daemon counts %d" % (scene.garbled, m["niddgw_uplink_total{malformed}"])))
-    return m["niddgw_rss_bytes"], m["niddgw_fds"]
+    return m["niddgw_rss_bytes"], m["niddgw_fds"] - scene.scef.connections()
 
 
 async def doubt(scene):

@@ -10,6 +10,7 @@ import base64
 import collections
 import json
 import random
+import socket
 import urllib.parse
 
 from device import later
@@ -135,6 +136,13 @@ class Scef:
 
     def config_of(self, external_id):
         return next((c for c in self.configs.values() if c["externalId"] == external_id), None)
+
+    def connections(self):
+        """How many sockets the gateway has towards us; it keeps them for the next requests."""
+        here = "%08X:%04X" % (int.from_bytes(socket.inet_aton(self.host), "little"), self.port)
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            lines = [line.split() for line in f][1:]
+        return sum(line[2] == here and line[9] != "0" for line in lines)
 
     # -- the API ------------------------------------------------------------------------------------------------------------
 

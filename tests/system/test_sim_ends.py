@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bed import DEADLINE, Program, build_dir
+from bed import DEADLINE, Program, build_dir, wait_until
 from coapmsg import (BLOCK1, BLOCK2, CON, LOCATION_PATH, NON, OBSERVE, RST, SIZE1, Msg, block, uint)
 
 LINKS = b"</1/0>,</3/0>"
@@ -95,6 +95,7 @@ def test_deaf_server_hears_nothing(server, device):
     server.do("deaf", on=False)
     device.send(Msg.request("POST", device.location, token=b"2", mid=41))
     assert device.recv().token == b"2"
+    wait_until(lambda: server.events("updated"), what=lambda: "an update")  # told after the answer has left
     assert len(server.events("updated")) == 1
 
 
