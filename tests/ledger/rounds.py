@@ -121,6 +121,7 @@ async def disk_full(scene):
     scene.daemon.fill_disk()
     if random.random() < 0.5:
         await killed(scene)
+        scene.daemon.fill_disk()  # it has given back what the one before had taken ahead
     await scene.until(lambda: scene.scef.refusals > before + 5, FILL_S, lambda: "nothing was refused while the disk is full")
     scene.daemon.free_disk()
     taken = scene.book.taken
